@@ -1,0 +1,1 @@
+"""Flavors, regions and zones, prices, labels and allocatable of OVHcloud Managed Kubernetes."""
