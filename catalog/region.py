@@ -18,6 +18,15 @@ ONE_ZONE = "nova"
 """Zone of every node in a one-zone region."""
 
 
+GUIDE_REGIONS: dict[str, frozenset[str]] = {
+    "t1": frozenset({"BHS5", "GRA5", "GRA7", "GRA11"}),
+    "t2": frozenset({"BHS5", "DE1", "GRA5", "GRA7", "GRA9", "GRA11", "UK1", "WAW1"}),
+    "i1": frozenset({"BHS5", "DE1", "GRA5", "GRA7", "GRA9", "GRA11", "SBG5", "UK1", "WAW1"}),
+    **{family: frozenset({"GRA11"}) for family in ("a100", "h100", "l4", "l40s")},
+}
+"""Regions that the guide names for GPU and IOPS families. It is old: a reason to ask, not to refuse."""
+
+
 class UnknownRegionError(ValueError):
     """The name is not a region of Managed Kubernetes; the message is one sentence for people."""
 
@@ -109,6 +118,14 @@ def resolve_zone(region: str | Region, name: str) -> tuple[str, str | None]:
         return ONE_ZONE, f'region {where.name} has one zone, "{ONE_ZONE}": zone "{name}" is read as "{ONE_ZONE}"'
     listed = ", ".join(f'"{zone}"' for zone in where.zones)
     return name, f'region {where.name} has no zone "{name}": write {"one of " if where.multi_zone else ""}{listed}'
+
+
+def stock_note(family: str, region: str) -> str | None:
+    """What to tell somebody who plans with a family in a region that OVHcloud's guide does not name for it."""
+    named = GUIDE_REGIONS.get(family)
+    if named is None or region in named:
+        return None
+    return f"{family}: OVHcloud's guide names it for {', '.join(sorted(named))} only; check that {region} has it"
 
 
 def _unknown(name: str) -> str:
