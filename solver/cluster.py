@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from crds import nodepool, ovhnodeclass
+if TYPE_CHECKING:
+    from crds import nodepool, ovhnodeclass
 
 Amounts = tuple[tuple[str, int], ...]
 """Resource name and amount, sorted by name: milli-CPU for "cpu", whole units otherwise."""
