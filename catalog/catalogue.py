@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +98,7 @@ def price_per_hour(of: flavor.Flavor, *, monthly: bool) -> tuple[Billing, int | 
 @functools.cache
 def embedded() -> Catalogue:
     """The catalogue that comes with this version: list prices of May 2026 without tax, in euro."""
-    text = resources.files("catalog").joinpath("data", "flavors.csv").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "data" / "flavors.csv").read_text(encoding="utf-8")
     return Catalogue(csv_file.parse(text, "embedded catalogue"), EMBEDDED_VERSION)
 
 

@@ -43,6 +43,7 @@ COLUMNS = (
 )
 MAX_BYTES = 10 * model.MIB
 MAX_NUMBER = 1_000_000
+MAX_PROBLEMS = 100
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,7}", re.ASCII)
@@ -98,6 +99,8 @@ def parse(text: str, source: str) -> dict[str, flavor.Flavor]:
             flavors[name] = made
     if not problems and not flavors:
         problems.append(f"{source}: no flavors in this file: write one line per flavor below the column names")
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [f"{source}: and {len(problems) - MAX_PROBLEMS} more mistakes"]
     if problems:
         raise CatalogueError(problems)
     return flavors
@@ -173,7 +176,7 @@ class _Row:
             name,
             vcpus,
             memory_gib,
-            category=self._text("category"),
+            category=self._label_value("category"),
             generation=self._number("generation"),
             disk_gib=self._number("disk_gib"),
             gpu_model=self._text("gpu_model"),
@@ -184,7 +187,7 @@ class _Row:
             monthly_micro_eur=self._price("monthly_eur"),
             monthly_billable=self._monthly_billable(),
             mks=self._text("mks") or flavor.LISTED,
-            unavailable_zones=frozenset(self._text("unavailable_zones").split()),
+            unavailable_zones=self._zones(),
             **self._known_figures(vcpus),
         )
         return made if len(self._problems) == noted else None
@@ -213,6 +216,19 @@ class _Row:
                 "with a letter or digit at both ends",
             )
         return name or "-"
+
+    def _label_value(self, column: str) -> str:
+        text = self._text(column)
+        if text and not _LABEL_VALUE.fullmatch(text):
+            self.problem(column, f'"{text}" cannot be a label value: use letters, digits, "-", "_" and "."')
+        return text
+
+    def _zones(self) -> frozenset[str]:
+        zones = self._text("unavailable_zones").split()
+        for zone in zones:
+            if not _LABEL_VALUE.fullmatch(zone):
+                self.problem("unavailable_zones", f'"{zone}" is not a zone: write names separated by blanks')
+        return frozenset(zones)
 
     def _number(self, column: str, *, least: int = 0, needed: bool = False) -> int | None:
         expected = f"a whole number from {least} to {MAX_NUMBER}"

@@ -44,6 +44,9 @@ BANDWIDTH = f"{GROUP}/bandwidth"
 ON_DEMAND = "on-demand"
 """The only capacity type: OVHcloud sells no spot machines for MKS."""
 
+_GPU_MAKERS = frozenset({"nvidia", "tesla", "quadro"})
+_GPU_MEMORY = re.compile(r"\d+gi?b?")
+
 
 @dataclass(frozen=True, slots=True)
 class LabelDoc:
@@ -119,8 +122,8 @@ def flavor_labels(of: flavor.Flavor) -> dict[str, str]:
         labels[GENERATION] = str(of.generation)
     if of.gpus:
         labels[GPU_COUNT] = str(of.gpus)
-    if of.gpus and of.gpu_model:
-        labels[GPU_MODEL] = gpu_model_value(of.gpu_model)
+    if of.gpus and (model := gpu_model_value(of.gpu_model)):
+        labels[GPU_MODEL] = model
     if of.nvme_gib:
         labels[LOCAL_DISK] = str(of.nvme_gib)
     if of.bandwidth_mbps:
@@ -135,8 +138,7 @@ def offering_labels(region: str, zone: str, capacity_type: str = ON_DEMAND) -> d
 
 def gpu_model_value(model: str) -> str:
     """A GPU's full name as a label value, without maker, line and memory: `NVIDIA L40S 48GB` is `l40s`."""
-    words = re.findall(r"[a-z0-9.]+", model.lower())
-    short = [
-        word for word in words if word not in {"nvidia", "tesla", "quadro"} and not re.fullmatch(r"\d+g[bi]?b?", word)
-    ]
-    return "-".join(short)
+    words = re.findall(r"[a-z0-9]+", model.lower())
+    return "-".join(word for word in words if word not in _GPU_MAKERS and not _GPU_MEMORY.fullmatch(word))[:63].rstrip(
+        "-"
+    )
