@@ -162,7 +162,7 @@ class _PriceList:
 
     def _plan(self, code: str | None) -> Plan | None:
         addon = self._addons.get(code) if code else None
-        return None if addon is None else _read(Plan, [addon], f"price catalogue, plan {code}")[0]
+        return None if addon is None else _read_one(Plan, addon, f"price catalogue, plan {code}")
 
 
 def _flavor(
@@ -222,15 +222,22 @@ def _read(kind: type[_Model], answer: object, what: str) -> list[_Model]:
         raise RefreshError(f"{what}: the API answered with {type(answer).__name__} where a list was expected")
     read, problems = [], []
     for index, item in enumerate(answer):
+        name = item.get("name") if isinstance(item, dict) else None
         try:
-            read.append(kind.model_validate(item))
-        except pydantic.ValidationError as error:
-            name = item.get("name") or item.get("planCode") if isinstance(item, dict) else None
-            problems += [
-                f"{what}: entry {index}{f' ({name})' if name else ''}: {'.'.join(map(str, each['loc'])) or 'value'}: "
-                f"{each['msg'][0].lower()}{each['msg'][1:]}"
-                for each in error.errors()
-            ]
+            read.append(_read_one(kind, item, f"{what}: entry {index}{f' ({name})' if name else ''}"))
+        except RefreshError as error:
+            problems.append(str(error))
     if problems:
         raise RefreshError("\n".join(problems))
     return read
+
+
+def _read_one(kind: type[_Model], item: object, where: str) -> _Model:
+    try:
+        return kind.model_validate(item)
+    except pydantic.ValidationError as error:
+        sentences = [
+            f"{where}: {'.'.join(map(str, each['loc'])) or 'value'}: {each['msg'][0].lower()}{each['msg'][1:]}"
+            for each in error.errors()
+        ]
+        raise RefreshError("\n".join(sentences)) from None
