@@ -59,7 +59,7 @@ def parse_duration(text: str) -> int:
             f"{wording.shown(text)} is not a duration: write hours, minutes and seconds, such as 720h, 1h30m or 30s"
         )
     if total > _LARGEST:
-        raise DurationError(f"{wording.shown(text)} is longer than the longest duration, 2562047h")
+        raise DurationError(f"{wording.shown(text)} is longer than a duration can be: write at most 2562047h")
     return -(total // 10**9) if text.startswith("-") else -(-total // 10**9)
 
 

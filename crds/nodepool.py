@@ -1,0 +1,418 @@
+"""
+NodePool, karpenter.sh/v1: which nodes may be created, how many, and when they may be disrupted.
+
+Fields, defaults and rules are those of Karpenter core 1.14 (`pkg/apis/v1/nodepool.go`, `pkg/apis/crds`).
+https://karpenter.sh/docs/concepts/nodepools/
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
+
+import pydantic
+
+from crds import forms, labels, meta, schedule, schema, template
+
+HASH_ANNOTATION = "karpenter.sh/nodepool-hash"
+HASH_VERSION_ANNOTATION = "karpenter.sh/nodepool-hash-version"
+HASH_VERSION = "ovhcloud-v1"
+"""Differs from upstream's (v3), whose number cannot be had without Go's own hash: claims of another version are stamped
+anew, not taken for drifted."""
+
+UNLIMITED = 2**31 - 1
+"""How many nodes may be disrupted when no budget says otherwise."""
+
+Reason = Literal["Underutilized", "Empty", "Drifted"]
+Policy = Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"]
+
+
+def _bad_schedule(budget: Any) -> bool | str:
+    try:
+        schedule.parse(budget.get("schedule", "@daily"))
+    except schedule.ScheduleError as error:
+        return str(error)
+    return False
+
+
+class Budget(schema.Model):
+    """How many nodes of a pool may be disrupted at the same time, always or in windows."""
+
+    RULES: ClassVar[tuple[schema.Rule, ...]] = (
+        schema.Rule("is not a schedule", "", _bad_schedule, stage="use", at="schedule"),
+    )
+
+    nodes: Annotated[
+        forms.BudgetNodes,
+        schema.Crd(required=True),
+        pydantic.Field(
+            default="10%",
+            validate_default=True,
+            description='How many nodes of this pool may be on their way out at once: a count such as "5" or a '
+            'percentage of the pool\'s nodes such as "10%", rounded up. "0" forbids disruption. Always a text, so '
+            "write it in quotes.",
+            examples=['"10%"'],
+        ),
+    ]
+    reasons: Annotated[
+        tuple[Reason, ...] | None,
+        schema.Crd({"x-kubernetes-list-type": "set"}),
+        schema.Rule("names a reason twice", "name each reason once", lambda reasons: len(set(reasons)) < len(reasons)),
+        pydantic.Field(
+            max_length=50,
+            description="The reasons for disruption that this budget is about: Empty, Underutilized, Drifted. Unset "
+            "means all of them. Expiry and deletion by hand know no budget.",
+        ),
+    ] = None
+    schedule: Annotated[
+        str | None,
+        pydantic.Field(
+            pattern=forms.BUDGET_SCHEDULE,
+            description='When the budget begins to be in force, as five cron fields in UTC, such as "0 9 * * mon-fri", '
+            "or a macro such as @daily. Needs a duration. Without both the budget is always in force. A schedule that "
+            "cannot be read forbids every disruption of the pool.",
+        ),
+    ] = None
+    duration: Annotated[
+        forms.BudgetDuration | None,
+        pydantic.Field(
+            description="How long the budget is in force each time that the schedule comes round, in hours and "
+            "minutes, such as 8h30m. Needs a schedule.",
+        ),
+    ] = None
+
+    def active(self, now: int) -> bool:
+        """
+        Whether the budget is in force at `now` (seconds since the epoch): from a firing on, for its duration.
+
+        Raises `schedule.ScheduleError`.
+        """
+        if self.schedule is None or self.duration is None:
+            return True
+        return schedule.parse(self.schedule).fires(now - self.duration, now)
+
+
+class Disruption(schema.Model):
+    """When and how many nodes of a pool may be taken away."""
+
+    consolidate_after: Annotated[
+        forms.DurationOrNever,
+        pydantic.Field(
+            default="0s",
+            validate_default=True,
+            description="How long no pod may have come to or left a node before it is considered for consolidation, "
+            "such as 30s or 5m. 0s considers it at once, Never switches consolidation off for this pool.",
+        ),
+    ]
+    consolidation_policy: Annotated[
+        Policy,
+        pydantic.Field(
+            default="WhenEmptyOrUnderutilized",
+            validate_default=True,
+            description="Which nodes are considered. WhenEmpty: only nodes without pods of their own. "
+            "WhenEmptyOrUnderutilized: also nodes whose pods fit on other or cheaper nodes. Balanced: the same, but "
+            "only where the saving is worth the pods that have to move.",
+        ),
+    ]
+    budgets: Annotated[
+        tuple[Budget, ...],
+        schema.ATOMIC,
+        schema.Rule(
+            "'schedule' must be set with 'duration'",
+            'write both, such as schedule: "0 9 * * mon-fri" and duration: 8h, or none',
+            lambda budget: ("schedule" in budget) != ("duration" in budget),
+            cel="self.all(x, has(x.schedule) == has(x.duration))",
+            each=True,
+        ),
+        pydantic.Field(
+            default=[{"nodes": "10%"}],
+            validate_default=True,
+            max_length=50,
+            description="How many nodes may be disrupted at once. Of all budgets that are in force and name the "
+            "reason, the strictest counts. Unset means one budget of 10%; an empty list means no limit.",
+        ),
+    ]
+
+    def allowed(self, reason: str, nodes: int, now: int) -> int:
+        """
+        How many of the pool's `nodes` may be disrupted for `reason` at `now` (seconds since the epoch).
+
+        `UNLIMITED` when no budget in force names the reason; 0 for every reason when any budget cannot be read.
+        """
+        smallest = UNLIMITED
+        for budget in self.budgets:
+            try:
+                active = budget.active(now)
+            except schedule.ScheduleError:
+                return 0
+            if active and (budget.reasons is None or reason in budget.reasons):
+                smallest = min(smallest, budget.nodes.of(nodes))
+        return smallest
+
+
+_LABEL_RULES = (
+    schema.Rule(
+        template.RESERVED_DOMAIN_MESSAGE,
+        template.RESERVED_DOMAIN_HINT,
+        labels.in_reserved_domain,
+        cel='self.all(x, x in ["karpenter.sh/capacity-type", "karpenter.sh/nodepool"] '
+        '|| !x.find("^([^/]+)").endsWith("karpenter.sh"))',
+        each=True,
+    ),
+    schema.Rule(
+        template.NODEPOOL_MESSAGE,
+        template.NODEPOOL_HINT,
+        lambda key: key == labels.NODEPOOL,
+        cel='self.all(x, x != "karpenter.sh/nodepool")',
+        each=True,
+    ),
+    schema.Rule(
+        template.HOSTNAME_MESSAGE,
+        template.HOSTNAME_HINT,
+        lambda key: key == labels.HOSTNAME,
+        cel='self.all(x, x != "kubernetes.io/hostname")',
+        each=True,
+    ),
+)
+
+
+class TemplateMeta(schema.Model):
+    """Labels and annotations that nodes of a pool carry."""
+
+    labels: Annotated[
+        dict[forms.LabelKey, forms.LabelValue],
+        schema.Crd({"x-kubernetes-map-type": "atomic"}),
+        *_LABEL_RULES,
+        pydantic.Field(
+            default_factory=dict,
+            max_length=100,
+            description="Labels that every node of this pool carries, such as team: platform. Pods can select on "
+            "them. A change replaces the nodes that are there.",
+        ),
+    ]
+    annotations: Annotated[
+        dict[str, str],
+        schema.Crd({"x-kubernetes-map-type": "granular"}),
+        pydantic.Field(
+            default_factory=dict,
+            description="Annotations that every node of this pool carries. A change replaces the nodes that are there.",
+        ),
+    ]
+
+
+class TemplateSpec(schema.Model):
+    """What nodes of a pool are like."""
+
+    RULES: ClassVar[tuple[schema.Rule, ...]] = (
+        schema.Rule(
+            "a key and effect stands twice in taints and startupTaints",
+            "name each key and effect once",
+            template.duplicate_taints,
+            stage="validation",
+            at="taints",
+        ),
+    )
+
+    node_class_ref: Annotated[
+        template.NodeClassRef,
+        schema.transition("nodeClassRef.group is immutable", "self.group == oldSelf.group"),
+        schema.transition("nodeClassRef.kind is immutable", "self.kind == oldSelf.kind"),
+        pydantic.Field(
+            description=template.NODE_CLASS_REF_DESCRIPTION,
+        ),
+    ]
+    requirements: Annotated[
+        tuple[template.TemplateRequirement, ...],
+        schema.ATOMIC,
+        *template.REQUIREMENT_RULES,
+        pydantic.Field(
+            max_length=100,
+            description="Conditions on flavor, zone and everything else that labels say about a node. All must hold, "
+            "together with those of the pods. An empty list allows every flavor in every zone.",
+            examples=["[] for every flavor in every zone"],
+        ),
+    ]
+    taints: Annotated[
+        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.TAINTS_DESCRIPTION)
+    ] = ()
+    startup_taints: Annotated[
+        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.STARTUP_TAINTS_DESCRIPTION)
+    ] = ()
+    expire_after: Annotated[
+        forms.DurationOrNever,
+        pydantic.Field(default="720h", validate_default=True, description=template.EXPIRE_AFTER_DESCRIPTION),
+    ]
+    termination_grace_period: Annotated[
+        forms.Duration | None, pydantic.Field(description=template.GRACE_PERIOD_DESCRIPTION)
+    ] = None
+
+
+class Template(schema.Model):
+    """The node that a pool makes."""
+
+    metadata: Annotated[
+        TemplateMeta, pydantic.Field(description="Labels and annotations of the nodes of this pool.")
+    ] = TemplateMeta()
+    spec: Annotated[
+        TemplateSpec,
+        pydantic.Field(
+            description="What the nodes of this pool are like: flavors, zones, taints, and how long they live.",
+        ),
+    ]
+
+
+class NodePoolSpec(schema.Model):
+    """What a NodePool is for."""
+
+    RULES: ClassVar[tuple[schema.Rule, ...]] = (
+        schema.transition(
+            "Cannot transition NodePool between static (replicas set) and dynamic (replicas unset) provisioning modes",
+            "has(self.replicas) == has(oldSelf.replicas)",
+        ),
+        schema.Rule(
+            "only 'limits.nodes' is supported on static NodePools",
+            "remove the other limits or remove replicas",
+            lambda spec: "replicas" in spec and not set(spec.get("limits", ())) <= {"nodes"},
+            cel="!has(self.replicas) || (!has(self.limits) || size(self.limits) == 0 || (size(self.limits) == 1 && "
+            "'nodes' in self.limits))",
+            at="limits",
+        ),
+        schema.Rule(
+            "'weight' is not supported on static NodePools",
+            "remove weight or remove replicas",
+            lambda spec: "replicas" in spec and "weight" in spec,
+            cel="!has(self.replicas) || !has(self.weight)",
+            at="weight",
+        ),
+    )
+
+    template: Annotated[
+        Template,
+        pydantic.Field(
+            description="What the nodes of this pool are like. A change here, other than of the requirements, makes "
+            "the nodes that are there drift, so that they are replaced within the budgets.",
+        ),
+    ]
+    disruption: Annotated[
+        Disruption,
+        pydantic.Field(
+            default={"consolidateAfter": "0s"},
+            validate_default=True,
+            description="When nodes of this pool may be taken away to save money, and how many at once.",
+        ),
+    ]
+    limits: Annotated[
+        forms.Amounts,
+        pydantic.Field(
+            default_factory=dict,
+            description="How much the nodes of this pool may have together, by resource: cpu, memory, "
+            "nvidia.com/gpu, or nodes for their number. No node is created that would exceed a limit, counted by the "
+            "machines' capacity. Always set cpu and memory to bound the cost.",
+        ),
+    ]
+    weight: Annotated[
+        int,
+        schema.Crd({"format": "int32"}),
+        pydantic.Field(
+            ge=1,
+            le=100,
+            strict=True,
+            description="Which pool is asked first when several suit a pod: the heavier. Unset counts as 0. Among "
+            "equals the name that is later in the alphabet comes first.",
+        ),
+    ] = 0
+    replicas: Annotated[
+        int | None,
+        schema.INT64,
+        pydantic.Field(
+            ge=0,
+            strict=True,
+            description="Makes the pool static: it keeps this many nodes, whatever pods are waiting, and takes no "
+            "part in consolidation. A static pool has no weight and only the limit nodes. Alpha.",
+        ),
+    ] = None
+
+
+class NodePoolStatus(schema.Reading):
+    """What is known about a pool."""
+
+    nodes: Annotated[
+        int,
+        schema.INT64,
+        pydantic.Field(
+            default=0,
+            validate_default=True,
+            description="How many nodes the pool has, those on their way out left aside.",
+        ),
+    ]
+    resources: Annotated[
+        forms.ReportedAmounts,
+        pydantic.Field(
+            default_factory=dict,
+            description="The capacity of the pool's nodes together, which is what limits are compared with.",
+        ),
+    ]
+    node_class_observed_generation: Annotated[
+        int,
+        schema.INT64,
+        pydantic.Field(
+            description="The generation of the node class that NodeRegistrationHealthy was found out about."
+        ),
+    ] = 0
+    conditions: Annotated[
+        tuple[meta.FullCondition, ...],
+        meta.BY_TYPE,
+        pydantic.Field(
+            description="What has been found out about the pool: ValidationSucceeded, NodeClassReady, "
+            "NodeRegistrationHealthy, and Ready when the first two are true."
+        ),
+    ] = ()
+
+
+class NodePool(schema.Model):
+    """A NodePool."""
+
+    RULES: ClassVar[tuple[schema.Rule, ...]] = (meta.NAME_IN_LABEL,)
+
+    api_version: Literal["karpenter.sh/v1"]
+    kind: Literal["NodePool"]
+    metadata: meta.ObjectMeta = meta.ObjectMeta()
+    spec: Annotated[
+        NodePoolSpec,
+        pydantic.Field(
+            description="Which nodes may be created, how many, and when they may be disrupted.",
+        ),
+    ]
+    status: Annotated[NodePoolStatus, pydantic.Field(description="What is known about the pool.")] = NodePoolStatus()
+
+    @property
+    def name(self) -> str:
+        """The name of the pool."""
+        return self.metadata.name
+
+
+def template_hash(pool: NodePool) -> str:
+    """
+    A fingerprint of what makes nodes drift when it changes, as decimal text.
+
+    It covers what upstream's hash covers: labels, annotations, taints, startup taints (in any order), node class,
+    terminationGracePeriod and expireAfter of the template. Requirements have a check of their own, and nothing outside
+    the template counts. Empty values count as absent. It is the same in every process and for every order of keys, but
+    it is not the number that upstream would write: compare only hashes whose `HASH_VERSION_ANNOTATION` agrees.
+    """
+    spec, metadata = pool.spec.template.spec, pool.spec.template.metadata
+    fields = {
+        "labels": metadata.labels,
+        "annotations": metadata.annotations,
+        "taints": _taint_set(spec.taints),
+        "startupTaints": _taint_set(spec.startup_taints),
+        "nodeClassRef": [spec.node_class_ref.group, spec.node_class_ref.kind, spec.node_class_ref.name],
+        "terminationGracePeriod": spec.termination_grace_period,
+        "expireAfter": spec.expire_after,
+    }
+    text = json.dumps({name: value for name, value in fields.items() if value}, sort_keys=True, separators=(",", ":"))
+    return str(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+
+def _taint_set(taints: Iterable[template.Taint]) -> list[tuple[str, str, str]]:
+    return sorted({(taint.key, taint.value, taint.effect) for taint in taints})
