@@ -1,0 +1,174 @@
+"""
+The compact relaxation: volumes of each class on each kind of node, node numbers fractional.
+
+Its value bounds every plan from below, its solution says which class belongs on which flavor, its duals say what a pod is worth.
+
+Sum and clique rows alone are weak where pods are big against nodes. For each resource and k = 1, 2, 3 the dual feasible function
+u(s) = floor((k + 1) s) / k for a share s of the room ((k + 1) s when that is whole over (k + 1), that is s itself) gives one more valid row per kind:
+pods of more than half a node count as whole ones, pods of more than a third as halves, and so on
+(Fekete and Schepers, "New classes of lower bounds for bin packing problems", 2001).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.search import field as fields
+from solver.search import linear
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BIG_POD = 0.25
+"""A class that takes more than this share of some kind's room makes the dual feasible rows worth their time."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Volumes:
+    """
+    The relaxation's answer.
+
+    `bound` in micro-euro per hour, `volume` (C, K) pods of each class on each kind of new node, `nodes` (K,), `existing` (C, G) pods in each group of
+    existing room, `value` (C,) what one pod more would cost, `left_out` (C,).
+    """
+
+    bound: float
+    volume: Floats
+    nodes: Floats
+    existing: Floats
+    value: Floats
+    left_out: Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Room:
+    """Existing room in G groups: `ok` (C, G), `room` (G, R) summed, `most` (C, G) pods of a class that fit when alone."""
+
+    ok: NDArray[np.bool_]
+    room: Floats
+    most: Floats
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Linear limits on new nodes: `per_node` (L, K) and `room` (L,)."""
+
+    per_node: Floats
+    room: Floats
+
+
+def shares(requests: Floats, room: Floats) -> Floats:
+    """Share of the room (K, R) that one pod of each class (C, R) takes: (C, K, R), 0 where there is no room."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = requests[:, None, :] / room[None, :, :]
+    return np.nan_to_num(result, nan=0.0, posinf=2.0)
+
+
+def dual_feasible(share: Floats, k: int) -> Floats:
+    """The function of the module's docstring, applied to shares in [0, 1]."""
+    scaled = (k + 1) * share
+    whole = np.floor(scaled + 1e-9)
+    return np.where(np.abs(scaled - np.round(scaled)) < 1e-9, share, whole / k)
+
+
+def solve(
+    field: fields.Field,
+    counts: Floats,
+    *,
+    room: Room | None = None,
+    limits: Limits | None = None,
+    penalty: float | None = None,
+    strong: bool = True,
+    time_limit: float | None = None,
+) -> Volumes | None:
+    """
+    Solve the relaxation.
+
+    Parameters
+    ----------
+    field: classes and kinds of node.
+    counts: (C,) pods to place.
+    room: what is free on existing nodes.
+    limits: limits on the new nodes.
+    penalty: micro-euro per pod left out, or None when all must be placed.
+    strong: add the dual feasible rows.
+    time_limit: seconds.
+
+    Returns
+    -------
+    None when there is no answer in time or no way to place all pods.
+    """
+    n_classes, n_kinds = field.ok.shape
+    pair_class, pair_kind = np.nonzero(field.ok & (counts > 0)[:, None])
+    room_class, room_group = np.nonzero(room.ok) if room is not None else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    n_pairs, n_room = len(pair_class), len(room_class)
+    first_room, first_node = n_pairs, n_pairs + n_room
+    first_left = first_node + n_kinds
+    size = first_left + n_classes
+    cost = np.zeros(size)
+    cost[first_node:first_left] = field.cost
+    high = np.full(size, np.inf)
+    if room is not None:
+        high[first_room:first_node] = room.most[room_class, room_group]
+    cost[first_left:] = penalty or 0.0
+    high[first_left:] = counts if penalty is not None else 0.0
+    program = linear.Program(cost=cost, low=np.zeros(size), high=high)
+
+    demand = program.add_rows(counts, np.full(n_classes, np.inf))
+    program.add_entries(demand[pair_class], np.arange(n_pairs), np.ones(n_pairs))
+    program.add_entries(demand[room_class], first_room + np.arange(n_room), np.ones(n_room))
+    program.add_entries(demand, first_left + np.arange(n_classes), np.ones(n_classes))
+
+    share = shares(field.requests, field.room)[pair_class, pair_kind]
+    for resource in range(share.shape[1]):
+        _node_rows(program, share[:, resource], pair_kind, first_node, n_kinds)
+        if strong and (share[:, resource] > BIG_POD).any():
+            for k in (1, 2, 3):
+                _node_rows(program, dual_feasible(share[:, resource], k), pair_kind, first_node, n_kinds)
+    for rule in range(field.host.owner.shape[1]):
+        alone = field.host.owner[:, rule] & field.host.member[:, rule]
+        weight = 1.0 / (field.host.member_cap[rule] + 1 if field.host.member_cap[rule] >= 0 else 1)
+        _node_rows(program, np.where(alone, weight, 0.0)[pair_class], pair_kind, first_node, n_kinds)
+    if room is not None and n_room:
+        used = shares(field.requests, room.room)[room_class, room_group]
+        for resource in range(used.shape[1]):
+            rows = program.add_rows(np.full(room.room.shape[0], -np.inf), np.ones(room.room.shape[0]))
+            program.add_entries(rows[room_group], first_room + np.arange(n_room), used[:, resource])
+    if limits is not None and len(limits.room):
+        scale = np.maximum(np.abs(limits.room), 1.0)
+        rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / scale)
+        program.add_entries(rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / scale[:, None])
+
+    answer = linear.solve(program, time_limit=time_limit)
+    if answer is None:
+        return None
+    volume = np.zeros((n_classes, n_kinds))
+    volume[pair_class, pair_kind] = answer.x[:n_pairs]
+    existing = np.zeros((n_classes, room.room.shape[0] if room is not None else 0))
+    existing[room_class, room_group] = answer.x[first_room:first_node]
+    return Volumes(
+        bound=answer.objective,
+        volume=volume,
+        nodes=answer.x[first_node:first_left],
+        existing=existing,
+        value=answer.duals[:n_classes],
+        left_out=answer.x[first_left:],
+    )
+
+
+def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> None:
+    """Sum of `weight` over the pods on a kind of node is at most its number of nodes; kinds with weight 0 throughout get no row."""
+    total = np.zeros(n_kinds)
+    np.add.at(total, kind, weight)
+    used = np.flatnonzero(total > 0)
+    if len(used) == 0:
+        return
+    position = np.full(n_kinds, -1)
+    position[used] = np.arange(len(used))
+    rows = program.add_rows(np.full(len(used), -np.inf), np.zeros(len(used)))
+    keep = np.flatnonzero((weight > 0) & (position[kind] >= 0))
+    program.add_entries(rows[position[kind[keep]]], keep, weight[keep])
+    program.add_entries(rows, first_node + used, np.full(len(used), -1.0))

@@ -1,0 +1,438 @@
+"""
+The search from end to end: which parts run, in which order, and what they hand to each other.
+
+1. Preferences and weights narrow the masks (`restrict`), rules across nodes split the places into cells and the pods over them (`cells`).
+2. Each cell: existing room first (`existing`), then the relaxation (`compact`) guides the packing of new nodes (`pack`).
+3. What is left over is placed one by one under all rules (`greedy`); every incumbent is judged by `evaluate`.
+4. Until the deadline: columns and dives (`columns`), neighbourhoods (`pack`); small problems go to the exact model (`model`) first.
+5. The bound is the relaxation's or the column generation's, whichever is higher; it looks at the whole problem, never at the cells' split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import evaluate
+from solver import plan as plans
+from solver import problem as problems
+from solver.search import cells as splits
+from solver.search import columns as patterns
+from solver.search import compact, existing, greedy, pack, params, restrict
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SMALL_PODS = 60
+SMALL_CLASSES = 12
+COLUMN_CLASSES = 150
+"""Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+
+
+@dataclasses.dataclass(slots=True)
+class Cell:
+    """One cell at work: its field, what its existing nodes took, and the packing of its new nodes."""
+
+    field: fields.Field
+    nodes: Ints
+    on_nodes: Ints
+    counts: Ints
+    packing: pack.Packing
+    packer: pack.Packer | None
+    columns: patterns.Columns | None = None
+
+    def cost(self) -> float:
+        return self.packing.cost(self.field)
+
+
+class Engine:
+    """One search over one problem."""
+
+    def __init__(self, problem: problems.Problem, settings: params.Params) -> None:
+        self.problem = problem
+        self.settings = settings
+        self.budget = params.Budget(settings)
+        self.rng = np.random.default_rng(settings.seed)
+        self.narrow = restrict.best_places(problem)
+        self.best: problems.Solution = problems.Solution()
+        self.value: problems.Value = evaluate.value(problem, self.best)
+        self.bound: float = 0.0
+        self.optimal = False
+        self.strategy = "heuristic"
+        self.phases: list[plans.Phase] = []
+        self.patterns = 0
+
+    # -- incumbents -----------------------------------------------------------------------------------------------------------------
+
+    def offer(self, solution: problems.Solution, strategy: str) -> bool:
+        """Take a solution as the incumbent when it is valid and better."""
+        value = evaluate.value(self.problem, solution)
+        if not value < self.value:
+            return False
+        if evaluate.violations(self.problem, solution):
+            return False
+        self.best, self.value, self.strategy = solution, value, strategy
+        return True
+
+    def phase(self, name: str, started: float) -> None:
+        """Record a phase and report progress."""
+        self.phases.append(plans.Phase(name, self.budget.seconds() - started, self.value.cost))
+        self.report()
+
+    def report(self) -> None:
+        """Tell the caller how things stand."""
+        bound = int(self.bound) if self.bound > 0 else None
+        self.settings.progress(params.Progress(self.budget.seconds(), self.value.cost, bound))
+
+    def gap(self) -> float:
+        """Relative distance of the incumbent to the bound; infinite without a bound."""
+        if self.bound <= 0:
+            return 0.0 if self.value.cost <= 0 else float("inf")
+        return max(0.0, self.value.cost - self.bound) / self.bound
+
+    # -- the whole ------------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> params.Found:
+        """Search until the gap is closed, the time is over, or more time will not pay."""
+        if not self.problem.counts.sum():
+            return self.found()
+        if self.settings.warm is not None:
+            started = self.budget.seconds()
+            self.offer(greedy.complete(self.problem, self.settings.warm, seed=0, stop=self.settings.stop), "warm")
+            self.phase("warm start", started)
+        started = self.budget.seconds()
+        whole = self.whole_field()
+        self.relax(whole, strong=False)
+        work = self.construct(whole)
+        self.phase("fill", started)
+        if self.is_small():
+            self.exact()
+        if not self.done():
+            self.relax(whole, strong=True)
+            self.improve(work, whole)
+        return self.found()
+
+    def done(self) -> bool:
+        """Whether to stop: proved, good enough, or out of time."""
+        return self.optimal or (self.gap() <= max(self.settings.gap, 0.0) and not self.unplaced()) or self.budget.over()
+
+    def unplaced(self) -> bool:
+        """Whether the incumbent leaves pods out."""
+        return any(self.value.unplaced)
+
+    def found(self) -> params.Found:
+        """The answer so far."""
+        return params.Found(
+            solution=self.best,
+            value=self.value,
+            bound=round(self.bound) if self.bound > 0 else (0 if not self.problem.removal_caps else None),
+            optimal=self.optimal or not self.problem.counts.sum(),
+            phases=tuple(self.phases),
+            columns=self.patterns,
+            strategy=self.strategy,
+        )
+
+    # -- bound ----------------------------------------------------------------------------------------------------------------------
+
+    def whole_field(self) -> fields.Field:
+        """All offers and classes, for the bound."""
+        everything = np.arange(len(self.problem.offers))
+        return fields.make(self.narrow, everything, self.problem.counts > 0)
+
+    def limits(self, field: fields.Field) -> compact.Limits | None:
+        """NodePool limits and quota over the kinds of a field; twins share their amounts."""
+        if not self.problem.caps:
+            return None
+        first = np.array([t[0] for t in field.twins], dtype=np.int64)
+        return compact.Limits(
+            np.array([c.per_offer[first] for c in self.problem.caps], dtype=np.float64),
+            np.array([c.room for c in self.problem.caps], dtype=np.float64),
+        )
+
+    def relax(self, whole: fields.Field, *, strong: bool) -> compact.Volumes | None:
+        """Solve the relaxation of the whole problem and keep its bound when it is valid for the incumbent's class of solutions."""
+        nodes = np.arange(len(self.problem.nodes))
+        counts = self.problem.counts.astype(np.float64)
+        room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
+        firm = dataclasses.replace(whole, host=firm_only(whole.host))
+        volumes = compact.solve(
+            firm, counts, room=room, limits=self.limits(whole), strong=strong, time_limit=max(1.0, self.budget.left())
+        )
+        if volumes is not None and self.narrowing_is_exact():
+            self.bound = max(self.bound, volumes.bound)
+        return volumes
+
+    def narrowing_is_exact(self) -> bool:
+        """Whether solutions outside the narrowed masks are worse than the incumbent could be: only then its bound holds."""
+        return (
+            (self.problem.offer_ok == self.narrow.offer_ok).all()
+            and bool((self.problem.node_ok == self.narrow.node_ok).all())
+            or (not self.unplaced() and self.value.rank == 0 and self.value.preferences <= self.least_penalty())
+        )
+
+    def least_penalty(self) -> int:
+        """The unmet preferences that no solution placing all pods can avoid, by place alone."""
+        far = np.int64(1) << 60
+        least = np.minimum(
+            np.where(self.problem.offer_ok, self.problem.offer_penalty, far).min(axis=1, initial=far),
+            np.where(self.problem.node_ok, self.problem.node_penalty, far).min(axis=1, initial=far),
+        )
+        there = self.problem.counts > 0
+        return int((least * self.problem.counts)[there].sum())
+
+    # -- construction ---------------------------------------------------------------------------------------------------------------
+
+    def construct(self, whole: fields.Field) -> list[Cell]:
+        """The first incumbent."""
+        cells = splits.split(self.narrow)
+        counts = self.problem.counts
+        shares = self.shares(whole, cells, counts)
+        work = [
+            self.pack_cell(cells, index, shares[:, index]) for index in range(cells.count) if shares[:, index].sum()
+        ]
+        self.adopt(work, "fill")
+        return work
+
+    def shares(self, whole: fields.Field, cells: splits.Cells, counts: Ints) -> Ints:
+        """(C, cells) pods of each class that each cell gets."""
+        if cells.count == 1:
+            return counts[:, None]
+        value = np.zeros((len(counts), cells.count))
+        for index in range(cells.count):
+            nodes_ok = self.narrow.node_ok[:, cells.of_node == index].any(axis=1)
+            offers = np.flatnonzero(cells.of_offer == index)
+            price = np.full(len(counts), np.inf)
+            if len(offers):
+                size = np.maximum(self.problem.offer_room[offers], 1)
+                share = (self.problem.requests[:, None, :] / size[None]).max(axis=2)
+                price = np.where(self.narrow.offer_ok[:, offers], share * self.problem.prices[offers], np.inf).min(
+                    axis=1
+                )
+            value[:, index] = np.where(nodes_ok & ~np.isfinite(price), 0.0, price)
+        aggregated, merged = splits.aggregate(self.narrow, cells, counts, value)
+        from solver.model import solve as exact
+
+        answer = exact.solve_direct(
+            aggregated,
+            time_limit=max(0.2, min(2.0, self.budget.left() / 3)),
+            seed=self.settings.seed,
+            workers=1 if self.settings.deterministic else self.settings.workers,
+            deterministic=self.settings.deterministic,
+            hint=greedy.complete(aggregated, problems.Solution(), seed=self.settings.seed, stop=self.settings.stop),
+            upper=None,
+            slots=None,
+            should_stop=self.settings.stop,
+        )
+        table = np.zeros((len(aggregated.classes), cells.count), dtype=np.int64)
+        if answer.solution is not None:
+            for node, pods in answer.solution.placed.items():
+                for index, number in pods:
+                    table[index, node] = number
+        return splits.distribute(counts, merged, table, np.isfinite(value))
+
+    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
+        """Pack one cell."""
+        offers = np.flatnonzero(cells.of_offer == index)
+        nodes = np.flatnonzero(cells.of_node == index)
+        field = fields.make(self.narrow, offers, counts > 0)
+        empty = pack.Packing(np.zeros(0, np.int64), np.zeros((0, len(counts)), np.int32), counts.copy())
+        if field.requests.shape[1] == 0:
+            field = dataclasses.replace(field, resources=np.arange(self.problem.requests.shape[1]))
+        room = existing.groups(self.narrow, field, nodes, counts > 0)
+        volumes = None
+        if len(field.cost):
+            volumes = compact.solve(
+                field, counts.astype(np.float64), room=room, limits=self.limits(field), strong=False
+            )
+            if volumes is None:
+                penalty = float(field.cost.max()) * 1000
+                volumes = compact.solve(
+                    field,
+                    counts.astype(np.float64),
+                    room=room,
+                    limits=self.limits(field),
+                    penalty=penalty,
+                    strong=False,
+                )
+        value = volumes.value if volumes is not None else np.ones(len(counts))
+        on_nodes = np.zeros((len(nodes), len(counts)), dtype=np.int64)
+        if room.ok.any():
+            on_nodes = existing.fill_nodes(
+                self.narrow,
+                dataclasses.replace(field, requests=self.requests(field)),
+                nodes,
+                counts,
+                np.maximum(value, 1e-6),
+                self.rng,
+            )
+        left = counts - on_nodes.sum(axis=0)
+        if volumes is None or not len(field.cost):
+            return Cell(field, nodes, on_nodes, left, dataclasses.replace(empty, left=left), None)
+        if room.ok.any():
+            again = compact.solve(
+                field,
+                left.astype(np.float64),
+                limits=self.limits(field),
+                penalty=float(field.cost.max()) * 1000,
+                strong=False,
+            )
+            volumes = again or volumes
+        kinds = np.flatnonzero(volumes.nodes > 0.01)
+        packer = pack.Packer(
+            field, volumes.value, kinds if len(kinds) else np.arange(len(field.cost)), self.rng, self.settings.stop
+        )
+        return Cell(field, nodes, on_nodes, left, packer.construct(left, volumes), packer)
+
+    def requests(self, field: fields.Field) -> Floats:
+        """(C, R) requests for the resources of a field."""
+        return self.problem.requests[:, field.resources].astype(np.float64)
+
+    def assemble(self, work: Iterable[Cell]) -> problems.Solution:
+        """One solution from all cells; twins of a kind are used so that OVH pools that exist are filled first."""
+        free = self.problem.pools.free.copy()
+        exists = self.problem.pools.exists
+        new: list[tuple[int, problems.Counts]] = []
+        placed: dict[int, problems.Counts] = {}
+        for cell in work:
+            for row, node in enumerate(cell.nodes):
+                if cell.on_nodes[row].any():
+                    placed[int(node)] = counts_of(cell.on_nodes[row])
+            for kind in np.unique(cell.packing.kind):
+                twins = cell.field.twins[kind]
+                order = sorted(twins, key=lambda o: (not exists[self.problem.offers[o].pool], o))
+                position = 0
+                for row in cell.packing.counts[cell.packing.kind == kind]:
+                    while (
+                        position + 1 < len(order)
+                        and exists[self.problem.offers[order[position]].pool]
+                        and free[self.problem.offers[order[position]].pool] <= 0
+                    ):
+                        position += 1
+                    offer = int(order[position])
+                    free[self.problem.offers[offer].pool] -= 1
+                    new.append((offer, counts_of(row)))
+        return problems.Solution(new=tuple(new), placed=placed)
+
+    def adopt(self, work: list[Cell], strategy: str) -> bool:
+        """Make the cells' packings the incumbent, completed one by one where something is left over or forbidden."""
+        solution = self.assemble(work)
+        if any(cell.packing.left.any() for cell in work) or evaluate.violations(self.problem, solution):
+            solution = greedy.trim(self.problem, solution)
+            solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
+        return self.offer(solution, strategy)
+
+    # -- improvement ----------------------------------------------------------------------------------------------------------------
+
+    def is_small(self) -> bool:
+        """Whether the exact model can carry the whole problem."""
+        return int(self.problem.counts.sum()) <= SMALL_PODS and len(self.problem.classes) <= SMALL_CLASSES
+
+    def exact(self) -> None:
+        """The direct model over the whole problem, from the incumbent."""
+        from solver.model import solve as exact
+
+        started = self.budget.seconds()
+        answer = exact.solve_direct(
+            self.problem,
+            time_limit=self.budget.left() * 0.8,
+            seed=self.settings.seed,
+            workers=1 if self.settings.deterministic else self.settings.workers,
+            deterministic=self.settings.deterministic,
+            hint=self.best,
+            upper=self.value,
+            slots=None,
+            should_stop=self.settings.stop,
+        )
+        if answer.solution is not None:
+            self.offer(answer.solution, "exact")
+        if answer.optimal and answer.value is not None and answer.value == self.value:
+            self.optimal = True
+            self.bound = float(self.value.cost)
+        elif answer.cost_bound is not None and not self.unplaced():
+            self.bound = max(self.bound, float(answer.cost_bound))
+        self.phase("exact", started)
+
+    def improve(self, work: list[Cell], whole: fields.Field) -> None:
+        """Columns, dives and neighbourhoods until done."""
+        movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
+        if not movable:
+            return
+        started = self.budget.seconds()
+        for cell in movable:
+            if int((cell.counts > 0).sum()) <= COLUMN_CLASSES and not self.done():
+                self.generate(cell, whole if len(work) == 1 else None, share=1.0 / len(movable))
+        self.adopt(work, "columns")
+        self.phase("columns", started)
+        started = self.budget.seconds()
+        last = 0.0
+        while not self.done():
+            for cell in movable:
+                if self.budget.over():
+                    break
+                assert cell.packer is not None
+                cell.packer.improve(cell.packing, 12)
+                self.budget.tick()
+            if self.budget.spent() - last > 0.1 or self.budget.over():
+                last = self.budget.spent()
+                self.adopt(work, "neighbourhoods")
+                self.report()
+        self.adopt(work, "neighbourhoods")
+        self.phase("neighbourhoods", started)
+
+    def generate(self, cell: Cell, whole: fields.Field | None, share: float) -> None:
+        """Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play no part."""
+        assert cell.packer is not None
+        columns = patterns.Columns(cell.field, cell.counts)
+        cell.columns = columns
+        columns.enumerate()
+        columns.add_singles()
+        columns.add(cell.packing.kind, cell.packing.counts)
+        target = min(1.0, self.budget.spent() + 0.35 * share)
+
+        def stop() -> bool:
+            self.budget.tick(0)
+            return self.budget.over(target)
+
+        answer = columns.generate(cell.counts.astype(np.float64), self.rng, cell.packer.kinds, stop)
+        if answer is None:
+            return
+        if whole is not None and not cell.on_nodes.any() and not self.problem.caps and self.narrowing_is_exact():
+            bound = columns.bound(
+                cell.counts.astype(np.float64),
+                answer[1],
+                stop,
+                deterministic=self.settings.deterministic,
+                seed=self.settings.seed,
+            )
+            self.bound = max(self.bound, bound)
+        kind, counts = columns.dive(cell.counts, self.rng, cell.packer.kinds, stop)
+        cell.packer.shrink(kind, counts)
+        self.patterns += len(columns.kind)
+        if counts.sum() == cell.counts.sum() and float(cell.field.cost[kind].sum()) < cell.cost():
+            cell.packing = pack.Packing(kind, counts, np.zeros_like(cell.packing.left))
+
+
+def firm_only(host: fields.HostRules) -> fields.HostRules:
+    """Only the rules that hold in every plan."""
+    return fields.HostRules(
+        host.owner[:, host.firm],
+        host.member[:, host.firm],
+        host.owner_cap[:, host.firm],
+        host.member_cap[host.firm],
+        host.firm[host.firm],
+    )
+
+
+def counts_of(row: NDArray[np.integer]) -> problems.Counts:
+    """Pairs of class and number from a row."""
+    used = np.flatnonzero(row)
+    return tuple((int(c), int(row[c])) for c in used)
+
+
+def search(problem: problems.Problem, settings: params.Params) -> params.Found:
+    """Search for the best solution of a problem."""
+    return Engine(problem, settings).run()

@@ -1,0 +1,144 @@
+"""
+The packing field: the part of a problem that vectorised packing works on, as float arrays.
+
+A field holds the classes, the kinds of new node ("bins") and the rules inside one node. Offers that no rule tells apart (the same room, price and
+masks, in another zone, say) are one bin kind. Amounts are whole numbers held as floats, so that sums and comparisons are exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import problem as problems
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+UNLIMITED = 1 << 40
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HostRules:
+    """
+    Rules between pods of one node, S of them: hard host-level spread and exclusions (anti-affinity, host ports).
+
+    A class that owns rule s may join a node while the count of the rule's members there is at most `owner_cap` (C, S); a member may join a
+    node that holds an owner while that count is at most `member_cap` (S,). Rules that hold in every plan are `firm` (S,); a host-level spread is looser
+    once every node holds some of its pods.
+    """
+
+    owner: Mask
+    member: Mask
+    owner_cap: Ints
+    member_cap: Ints
+    firm: Mask
+
+    def take(self, classes: Ints) -> HostRules:
+        """The same rules for the given classes only (rules that no longer bind anything are dropped)."""
+        used = self.owner[classes].any(axis=0)
+        return HostRules(
+            self.owner[classes][:, used],
+            self.member[classes][:, used],
+            self.owner_cap[classes][:, used],
+            self.member_cap[used],
+            self.firm[used],
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no rule is left."""
+        return self.owner.shape[1] == 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """
+    Classes (C), bin kinds (K), resources (R): `requests` (C, R), `room` (K, R), `ok` (C, K), `cost` (K,) micro-euro per hour with the node charge.
+    `twins` lists, kind by kind, the offers that it stands for; `resources` (R,) are those of the
+    problem that some class asks for.
+    """
+
+    requests: Floats
+    room: Floats
+    ok: Mask
+    cost: Floats
+    twins: tuple[Ints, ...]
+    resources: Ints
+    host: HostRules
+
+
+def host_rules(problem: problems.Problem) -> HostRules:
+    """Compile the rules between pods of one node; soft ones (policy Respect) are taken as hard wherever they can be kept."""
+    owners, members, owner_caps, member_caps, firm = [], [], [], [], []
+    for exclusion in problem.exclusions:
+        if exclusion.topology == problems.HOST and exclusion.owners.any():
+            owners.append(exclusion.owners)
+            members.append(exclusion.targets.members)
+            owner_caps.append(np.zeros(len(problem.classes), dtype=np.int64))
+            member_caps.append(-1)
+            firm.append(exclusion.weight is None)
+    for spread in problem.spreads:
+        if spread.topology == problems.HOST and spread.owners.any():
+            owners.append(spread.owners)
+            members.append(spread.group.members)
+            owner_caps.append(spread.max_skew - spread.group.members.astype(np.int64))
+            member_caps.append(spread.max_skew - 1)
+            firm.append(False)
+    if not owners:
+        none = np.zeros((len(problem.classes), 0), dtype=bool)
+        return HostRules(none, none, none.astype(np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
+    return HostRules(
+        np.stack(owners, axis=1),
+        np.stack(members, axis=1),
+        np.stack(owner_caps, axis=1),
+        np.array(member_caps, dtype=np.int64),
+        np.array(firm, dtype=bool),
+    )
+
+
+def make(problem: problems.Problem, offers: Ints, classes: Mask) -> Field:
+    """
+    Build the field of some offers.
+
+    Parameters
+    ----------
+    problem: the whole problem.
+    offers: indices of the offers that may be used.
+    classes: (C,) classes that may be placed; the others get an all-false row.
+    """
+    requests = problem.requests.astype(np.float64)
+    room = problem.offer_room[offers].astype(np.float64)
+    ok = problem.offer_ok[:, offers] & classes[:, None]
+    fits = (problem.requests[:, None, :] <= problem.offer_room[None, offers, :]).all(axis=2)
+    ok &= fits
+    cost = problem.prices[offers].astype(np.float64) + problem.node_charge
+    useful = ok.any(axis=0)
+    offers, room, ok, cost = offers[useful], room[useful], ok[:, useful], cost[useful]
+    caps = [c.per_offer[offers] for c in problem.caps]
+    signature = np.concatenate(
+        [
+            room,
+            cost[:, None],
+            np.stack(caps, axis=1) if caps else np.zeros((len(offers), 0)),
+            np.packbits(ok, axis=0).T,
+        ],
+        axis=1,
+    )
+    _, first, inverse = np.unique(signature, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    twins = tuple(offers[np.flatnonzero(inverse.ravel() == kind)] for kind in order)
+    first = first[order]
+    used = [r for r in range(requests.shape[1]) if requests[classes][:, r].any()]
+    return Field(
+        requests=requests[:, used],
+        room=room[first][:, used],
+        ok=ok[:, first],
+        cost=cost[first],
+        twins=twins,
+        resources=np.array(used, dtype=np.int64),
+        host=host_rules(problem),
+    )

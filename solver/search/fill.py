@@ -1,0 +1,269 @@
+"""
+Filling nodes: many randomised fills at once in numpy.
+
+One fill starts with an empty bin and adds pods until none fits; the next pod is large and aligned with the room that is left:
+size ** a times cos ** b of the angle between request and room, times noise; a and the noise differ from fill to fill, b (2, 4 or 8) from batch to
+batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bins:
+    """
+    B bins with up to L classes each, padded.
+
+    `room` (B, R), `requests` (B or 1, L, R), `available` (B, L) pods of each class that may be used (0 in padding). `host` rules have shapes (B or 1, L, S) and (S,).
+    `used_owner`, `used_member` (B, S): owners and members already in the bin.
+    """
+
+    room: Floats
+    requests: Floats
+    available: Floats
+    owner: NDArray[np.bool_] | None = None
+    member: NDArray[np.bool_] | None = None
+    owner_cap: Ints | None = None
+    member_cap: Ints | None = None
+    used_owner: Ints | None = None
+    used_member: Ints | None = None
+
+
+def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Floats | None = None) -> Floats:
+    """
+    Fill every bin.
+
+    Parameters
+    ----------
+    bins: what to fill.
+    rng: the source of noise.
+    greedy: the first fill of the batch, at least, without noise.
+    bias: (B or 1, L) factor on the attraction of each class, such as its worth over its size.
+
+    Returns
+    -------
+    (B, L) pods of each class put into each bin.
+    """
+    n_bins, n_resources = bins.room.shape
+    n_classes = bins.available.shape[1]
+    result = np.zeros((n_bins, n_classes))
+    if n_bins == 0 or n_classes == 0:
+        return result
+    full = np.maximum(bins.room, 1e-9)
+    need = [np.broadcast_to(bins.requests[:, :, r], (n_bins, n_classes)) for r in range(n_resources)]
+    share = [need[r] / full[:, r, None] for r in range(n_resources)]
+    size = np.sqrt(sum(s * s for s in share)) + 1e-12
+    size_power = rng.uniform(0.6, 1.8, n_bins)
+    squarings = int(rng.integers(1, 4))
+    noise = rng.uniform(0.0, 0.5, n_bins)
+    chunk = rng.uniform(0.15, 0.6, n_bins)
+    if greedy:
+        size_power[0], noise[0], chunk[0] = 1.0, 0.0, 0.2
+    base = size ** (size_power - 2.0**squarings)[:, None] * np.exp(
+        noise[:, None] * rng.standard_normal((n_bins, n_classes))
+    )
+    if bias is not None:
+        base = base * bias
+    hosts = _Hosts.make(bins, n_bins, n_classes)
+    state = _State(np.arange(n_bins), bins.room.copy(), full, bins.available.copy(), base, chunk, need, share, hosts)
+    while len(state.index):
+        possible = state.left > 0
+        for r in range(n_resources):
+            possible &= state.need[r] <= state.room[:, r, None]
+        if state.hosts is not None:
+            possible &= state.hosts.allows()
+        going = possible.any(axis=1)
+        alive = int(going.sum())
+        if alive == 0:
+            break
+        if alive < 0.8 * len(going):
+            state = state.take(going)
+            possible, going = possible[going], going[going]
+        fraction = state.room / state.full
+        fraction /= np.sqrt((fraction * fraction).sum(axis=1) + 1e-24)[:, None]
+        dot = state.share[0] * fraction[:, 0, None]
+        for r in range(1, n_resources):
+            dot += state.share[r] * fraction[:, r, None]
+        for _ in range(squarings):
+            dot *= dot
+        dot *= state.base
+        pick = np.where(possible, dot, -1.0).argmax(axis=1)
+        rows = np.arange(len(pick))
+        most = state.left[rows, pick]
+        amounts = [n[rows, pick] for n in state.need]
+        for r in range(n_resources):
+            most = np.minimum(most, np.floor(state.room[:, r] / np.maximum(amounts[r], 1e-9)))
+        number = np.maximum(1.0, np.floor(most * state.chunk))
+        if state.hosts is not None:
+            number = np.where(state.hosts.touched[rows % len(state.hosts.touched), pick], 1.0, number)
+        number *= going
+        result[state.index, pick] += number
+        state.left[rows, pick] -= number
+        for r in range(n_resources):
+            state.room[:, r] -= number * amounts[r]
+        if state.hosts is not None:
+            state.hosts.join(rows, pick, going)
+    return result
+
+
+@dataclasses.dataclass(slots=True)
+class _Hosts:
+    """Rules between pods of one node while bins are filled; leading axes are 1 where all bins share the classes."""
+
+    owner: NDArray[np.bool_]
+    member: NDArray[np.bool_]
+    owner_cap: Ints
+    member_cap: Ints
+    touched: NDArray[np.bool_]
+    owners: Ints
+    members: Ints
+
+    @staticmethod
+    def make(bins: Bins, n_bins: int, n_classes: int) -> _Hosts | None:
+        if bins.owner is None or bins.member is None or bins.owner_cap is None or bins.member_cap is None:
+            return None
+        n_rules = bins.owner.shape[2]
+        touched = (bins.owner | bins.member).any(axis=2)
+        owners = bins.used_owner.copy() if bins.used_owner is not None else np.zeros((n_bins, n_rules), dtype=np.int64)
+        members = (
+            bins.used_member.copy() if bins.used_member is not None else np.zeros((n_bins, n_rules), dtype=np.int64)
+        )
+        return _Hosts(bins.owner, bins.member, bins.owner_cap, bins.member_cap, touched, owners, members)
+
+    def take(self, going: NDArray[np.bool_]) -> _Hosts:
+        shared = self.owner.shape[0] == 1
+        rows: slice | NDArray[np.bool_] = slice(None) if shared else going
+        return _Hosts(
+            self.owner[rows],
+            self.member[rows],
+            self.owner_cap[rows],
+            self.member_cap,
+            self.touched[rows],
+            self.owners[going],
+            self.members[going],
+        )
+
+    def allows(self) -> NDArray[np.bool_]:
+        """(B, L) whether one more pod of each class may join."""
+        full = (self.owners > 0) & (self.members > self.member_cap[None, :])
+        blocked = self.owner & (self.members[:, None, :] > self.owner_cap)
+        blocked |= self.member & full[:, None, :]
+        return ~blocked.any(axis=2)
+
+    def join(self, rows: Ints, pick: Ints, going: NDArray[np.bool_]) -> None:
+        at = rows % len(self.owner)
+        self.owners += self.owner[at, pick] * going[:, None]
+        self.members += self.member[at, pick] * going[:, None]
+
+
+@dataclasses.dataclass(slots=True)
+class _State:
+    """Bins still being filled; finished ones are dropped now and then."""
+
+    index: Ints
+    room: Floats
+    full: Floats
+    left: Floats
+    base: Floats
+    chunk: Floats
+    need: list[Floats]
+    share: list[Floats]
+    hosts: _Hosts | None
+
+    def take(self, going: NDArray[np.bool_]) -> _State:
+        return _State(
+            self.index[going],
+            self.room[going],
+            self.full[going],
+            self.left[going],
+            self.base[going],
+            self.chunk[going],
+            [n[going] for n in self.need],
+            [s[going] for s in self.share],
+            self.hosts.take(going) if self.hosts is not None else None,
+        )
+
+
+def host_arrays(host: fields.HostRules) -> dict[str, NDArray[np.bool_] | Ints | None]:
+    """The arguments of `Bins` for rules shared by all bins."""
+    if host.empty:
+        return {}
+    return {
+        "owner": host.owner[None],
+        "member": host.member[None],
+        "owner_cap": host.owner_cap[None],
+        "member_cap": host.member_cap,
+    }
+
+
+def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
+    """
+    Improve fills by exchanging one pod for another, or adding one, while that raises the worth of the bin.
+
+    Bins with rules between pods of one node are exchanged only within classes that no such rule touches.
+
+    Parameters
+    ----------
+    bins: what was filled.
+    counts: (B, L) the fills; changed in place.
+    value: (B, L) or (1, L) worth of a pod.
+    rounds: exchanges per bin at most.
+    """
+    n_bins, n_classes = counts.shape
+    if n_bins == 0 or n_classes == 0:
+        return counts
+    n_resources = bins.room.shape[1]
+    need = [np.broadcast_to(bins.requests[:, :, r], (n_bins, n_classes)) for r in range(n_resources)]
+    worth = np.broadcast_to(value, (n_bins, n_classes))
+    free = [bins.room[:, r] - (counts * need[r]).sum(axis=1) for r in range(n_resources)]
+    quiet = np.ones((n_bins, n_classes), dtype=bool)
+    if bins.owner is not None and bins.member is not None:
+        quiet = np.broadcast_to(~(bins.owner | bins.member).any(axis=2), (n_bins, n_classes))
+    live = np.arange(n_bins)
+    for _ in range(rounds):
+        inside = (counts[live] > 0) & quiet[live]
+        width = max(1, int(inside.sum(axis=1).max()))
+        order = np.argsort(~inside, axis=1, kind="stable")[:, :width]
+        out = np.take_along_axis(inside, order, axis=1)
+        into = (bins.available[live] > counts[live]) & quiet[live]
+        worth_in = worth[live]
+        gain = worth_in[:, None, :] - np.take_along_axis(worth_in, order, axis=1)[:, :, None]
+        fits = into[:, None, :] & out[:, :, None]
+        add = into.copy()
+        for r in range(n_resources):
+            amount, room = need[r][live], free[r][live]
+            bound = room[:, None] + np.take_along_axis(amount, order, axis=1)
+            fits &= amount[:, None, :] <= bound[:, :, None]
+            add &= amount <= room[:, None]
+        gain = np.where(fits, gain, 0.0).reshape(len(live), -1)
+        rows = np.arange(len(live))
+        swap = gain.argmax(axis=1)
+        swap_gain = gain[rows, swap]
+        added = np.where(add, worth_in, 0.0)
+        extra = added.argmax(axis=1)
+        add_gain = added[rows, extra]
+        going = np.maximum(swap_gain, add_gain) > 1e-9
+        if not going.any():
+            break
+        adding = (add_gain >= swap_gain)[going]
+        put = np.where(adding, extra[going], swap[going] % n_classes)
+        take = order[rows[going], swap[going] // n_classes]
+        live = live[going]
+        counts[live, put] += 1
+        for r in range(n_resources):
+            free[r][live] -= need[r][live, put]
+        swapped = live[~adding]
+        counts[swapped, take[~adding]] -= 1
+        for r in range(n_resources):
+            free[r][swapped] += need[r][swapped, take[~adding]]
+    return counts

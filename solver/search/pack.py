@@ -1,0 +1,272 @@
+"""
+Packing a field: construct from the relaxation's volumes, then take nodes apart and put their pods together again, many groups at once.
+
+A packing is a matrix of pods per node and class. Rows 0 to N-1 are existing nodes (their room is free and they stay), the rest new nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.search import columns, compact
+from solver.search import field as fields
+from solver.search import fill as fills
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SEEDS = 3
+REPEAT = 0.7
+POLISH = 10
+TOP = 24
+WIDTH = 64
+POOLS = 32
+TAIL_WORTH = 0.9
+ACCEPT = 0.997
+
+
+@dataclasses.dataclass(slots=True)
+class Packing:
+    """`kind` (M,) bin kind of each new node, `counts` (M, C) its pods, `left` (C,) pods without a place."""
+
+    kind: Ints
+    counts: NDArray[np.int32]
+    left: Ints
+
+    def cost(self, field: fields.Field) -> float:
+        """Micro-euro per hour, node charges included."""
+        return float(field.cost[self.kind].sum())
+
+
+class Packer:
+    """Packs one field; `kinds` are the bin kinds worth trying while packing (all are tried when a node is shrunk)."""
+
+    def __init__(
+        self, field: fields.Field, value: Floats, kinds: Ints, rng: np.random.Generator, stop: Callable[[], bool]
+    ) -> None:
+        self.field = field
+        self.value = np.maximum(value, 1e-6)
+        self.kinds = kinds
+        self.rng = rng
+        self.stop = stop
+        most = columns.capacity(field)
+        limits = np.full(len(value), 1 << 30)
+        worth = [columns.fractional_worth(field, most, k, self.value, limits) for k in range(len(field.cost))]
+        self.tail_kinds = np.union1d(kinds, np.flatnonzero(np.array(worth) >= TAIL_WORTH * field.cost))
+
+    # -- construction ---------------------------------------------------------------------------------------------------------------
+
+    def construct(self, counts: Ints, volumes: compact.Volumes) -> Packing:
+        """Fill kind after kind with the pods that the relaxation gives it, then cover what is left over."""
+        left = counts.astype(np.float64).copy()
+        kinds: list[Ints] = []
+        rows: list[NDArray[np.int32]] = []
+        for kind in np.argsort(-volumes.nodes * self.field.cost):
+            quota = np.minimum(np.floor(volumes.volume[:, kind] + 1e-6), left)
+            if volumes.nodes[kind] < 0.5 or quota.sum() == 0:
+                continue
+            patterns, times = self._fill_kind(int(kind), quota)
+            if len(times):
+                rows.append(np.repeat(patterns, times, axis=0).astype(np.int32))
+                kinds.append(np.full(int(times.sum()), kind))
+                left -= patterns.T @ times
+        more_kinds, more_rows, left_over = self.cover(left[None, :])
+        kinds.append(more_kinds)
+        rows.append(more_rows)
+        result = Packing(np.concatenate(kinds), np.concatenate(rows), left_over[0].astype(np.int64))
+        self.shrink(result.kind, result.counts)
+        return result
+
+    def _fill_kind(self, kind: int, quota: Floats) -> tuple[Floats, Ints]:
+        """Patterns (P, C) and how often each, for one kind of node, until less than about a node's worth is left."""
+        field = self.field
+        rest = quota * field.ok[:, kind]
+        patterns: list[Floats] = []
+        times: list[int] = []
+        best_seen = 0.0
+        while rest.sum() > 0 and not self.stop():
+            classes = np.flatnonzero(rest)
+            if len(classes) > WIDTH:
+                classes = np.sort(self.rng.choice(classes, WIDTH, replace=False, p=rest[classes] / rest.sum()))
+            left = rest[classes].copy()
+            host = field.host.take(classes)
+            batch = 48
+            bins = fills.Bins(
+                room=np.broadcast_to(field.room[kind], (batch, field.room.shape[1])),
+                requests=field.requests[None, classes],
+                available=np.broadcast_to(left, (batch, len(classes))),
+                **fills.host_arrays(host),
+            )
+            found = fills.fill(bins, self.rng, greedy=True)
+            top = np.argsort(-(found @ self.value[classes]))[:TOP]
+            bins = dataclasses.replace(bins, room=bins.room[top], available=bins.available[top])
+            found = fills.polish(bins, found[top], self.value[None, classes], POLISH)
+            worth = found @ self.value[classes]
+            order = np.argsort(-worth)
+            best = worth[order[0]]
+            best_seen = max(best_seen, best)
+            if best < 0.9 * min(best_seen, field.cost[kind]) and times:
+                break
+            taken = 0
+            for index in order:
+                if worth[index] < ACCEPT * best or taken >= 24:
+                    break
+                pattern = found[index]
+                used = pattern > 0
+                most = int((left[used] // pattern[used]).min()) if used.any() else 0
+                if most == 0:
+                    continue
+                number = max(1, int(most * REPEAT)) if taken == 0 else max(1, int(most * 0.25))
+                row = np.zeros(len(quota))
+                row[classes] = pattern
+                patterns.append(row)
+                times.append(number)
+                left -= number * pattern
+                taken += 1
+            rest[classes] = left
+        if not times:
+            return np.zeros((0, len(quota))), np.zeros(0, dtype=np.int64)
+        return np.stack(patterns), np.array(times, dtype=np.int64)
+
+    # -- covering pools of pods -----------------------------------------------------------------------------------------------------
+
+    def cover(self, pools: Floats, groups: bool = False) -> tuple[Ints, NDArray[np.int32], Floats]:
+        """Cover one pool of pods (1, C) by new nodes; returns kinds, rows and what could not be placed."""
+        owner, kinds, rows, left = self.cover_groups(pools)
+        return kinds, rows, left
+
+    def cover_groups(self, pools: Floats) -> tuple[Ints, Ints, NDArray[np.int32], Floats]:
+        """
+        Cover each of G pools (G, C) by new nodes, all at once.
+
+        Returns
+        -------
+        For each new node its pool (M,), kind (M,) and pods (M, C); and what could not be placed (G, C).
+        """
+        field = self.field
+        n_groups, n_classes = pools.shape
+        present = pools > 0
+        widest = int(present.sum(axis=1).max(initial=0))
+        nobody = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, n_classes), np.int32), pools.copy())
+        if widest == 0:
+            return nobody
+        local = np.argsort(~present, axis=1, kind="stable")[:, :widest]
+        dearest = field.cost[self.kinds].max()
+        pool = np.take_along_axis(pools, local, axis=1)
+        requests = field.requests[local]
+        worth_of = self.value[local]
+        allowed = field.ok[local].transpose(0, 2, 1)
+        host = field.host.take(np.flatnonzero(present.any(axis=0))) if not field.host.empty else None
+        if host is not None and host.empty:
+            host = None
+        host_used = field.host.owner[np.flatnonzero(present.any(axis=0))].any(axis=0) if host is not None else None
+        group_of: list[Ints] = []
+        kind_of: list[Ints] = []
+        counts: list[NDArray[np.int32]] = []
+        live = np.arange(n_groups)
+        while len(live):
+            tail = (pool[live] * worth_of[live]).sum(axis=1) < 1.5 * dearest
+            kind_sets = [self.tail_kinds if t else self.kinds for t in tail]
+            widths = np.array([len(k) * SEEDS for k in kind_sets])
+            starts = np.cumsum(widths) - widths
+            n_bins = int(widths.sum())
+            at = np.repeat(live, widths)
+            kind = np.concatenate([np.repeat(k, SEEDS) for k in kind_sets])
+            ok = allowed[at, kind]
+            extra: dict[str, NDArray[np.bool_] | Ints | None] = {}
+            if host_used is not None:
+                extra = {
+                    "owner": field.host.owner[:, host_used][local[at]],
+                    "member": field.host.member[:, host_used][local[at]],
+                    "owner_cap": field.host.owner_cap[:, host_used][local[at]],
+                    "member_cap": field.host.member_cap[host_used],
+                }
+            bins = fills.Bins(room=field.room[kind], requests=requests[at], available=pool[at] * ok, **extra)
+            found = fills.fill(bins, self.rng)
+            found = fills.polish(bins, found, worth_of[at], POLISH)
+            worth = (found * worth_of[at]).sum(axis=1)
+            ratio = worth / field.cost[kind] * np.exp(0.01 * self.rng.standard_normal(n_bins))
+            order = np.lexsort((-ratio, np.repeat(np.arange(len(live)), widths)))
+            best = order[starts]
+            stuck = worth[best] <= 0
+            if stuck.any():
+                best, live = best[~stuck], live[~stuck]
+                if len(live) == 0:
+                    break
+            chosen = found[best]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                times = np.where(chosen > 0, np.floor(pool[live] / np.maximum(chosen, 1)), np.inf).min(axis=1)
+            times = np.maximum(1, np.floor(times * REPEAT)).astype(np.int64)
+            pool[live] -= chosen * times[:, None]
+            row = np.zeros((len(live), n_classes), dtype=np.int32)
+            np.put_along_axis(row, local[live], chosen.astype(np.int32), axis=1)
+            group_of.append(np.repeat(live, times))
+            kind_of.append(np.repeat(kind[best], times))
+            counts.append(np.repeat(row, times, axis=0))
+            live = live[pool[live].sum(axis=1) > 0]
+        rest = np.zeros_like(pools)
+        np.put_along_axis(rest, local, pool, axis=1)
+        if not counts:
+            return nobody
+        return np.concatenate(group_of), np.concatenate(kind_of), np.concatenate(counts), rest
+
+    def shrink(self, kind: Ints, counts: NDArray[np.int32]) -> None:
+        """Give every node the cheapest kind that holds its pods (in place)."""
+        if len(kind) == 0:
+            return
+        field = self.field
+        amount = counts @ field.requests
+        fits = (amount[:, None, :] <= field.room[None, :, :]).all(axis=2)
+        forbidden = (counts > 0).astype(np.float32) @ (~field.ok).astype(np.float32)
+        fits &= forbidden < 0.5
+        price = np.where(fits, field.cost[None, :], np.inf)
+        best = price.argmin(axis=1)
+        better = price[np.arange(len(kind)), best] < field.cost[kind]
+        kind[better] = best[better]
+
+    # -- taking apart and putting together ------------------------------------------------------------------------------------------
+
+    def improve(self, packing: Packing, groups: int, heat: float = 0.0) -> float:
+        """One round over `groups` disjoint groups of nodes; changes the packing in place and returns what was saved."""
+        field, rng = self.field, self.rng
+        n_nodes = len(packing.kind)
+        if n_nodes < 2:
+            return 0.0
+        waste = np.maximum(field.cost[packing.kind] - packing.counts @ self.value, 0.0) / field.cost[packing.kind]
+        key = np.log(rng.random(n_nodes)) / (waste + 0.003)
+        order = np.argsort(-key)
+        sizes = rng.integers(3, 12, groups)
+        ends = np.cumsum(sizes)
+        groups = min(groups, int((ends <= n_nodes).sum()))
+        if groups == 0:
+            sizes, ends, groups = np.array([n_nodes]), np.array([n_nodes]), 1
+        sizes, ends = sizes[:groups], ends[:groups]
+        head = order[:groups]
+        rest = order[groups : int(ends[-1])]
+        member = np.concatenate([head, rest])
+        group = np.concatenate([np.arange(groups), rng.permutation(np.repeat(np.arange(groups), sizes - 1))])
+        pools = np.zeros((groups, packing.counts.shape[1]))
+        np.add.at(pools, group, packing.counts[member])
+        old = np.bincount(group, weights=field.cost[packing.kind[member]], minlength=groups)
+        copies = max(1, POOLS // groups)
+        owner, kind, counts, rest_pods = self.cover_groups(np.repeat(pools, copies, axis=0))
+        self.shrink(kind, counts)
+        price = np.bincount(owner, weights=field.cost[kind], minlength=groups * copies)
+        price[rest_pods.sum(axis=1) > 0] = np.inf
+        price = price.reshape(groups, copies)
+        chosen = price.argmin(axis=1)
+        new = price[np.arange(groups), chosen]
+        good = new <= old * (1 + heat * rng.standard_exponential(groups))
+        if not good.any():
+            return 0.0
+        drop = np.zeros(n_nodes, dtype=bool)
+        drop[member[good[group]]] = True
+        take = good[owner // copies] & (owner % copies == chosen[owner // copies])
+        packing.kind = np.concatenate([packing.kind[~drop], kind[take]])
+        packing.counts = np.concatenate([packing.counts[~drop], counts[take]])
+        return float((old - new)[good].sum())

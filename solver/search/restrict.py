@@ -1,0 +1,25 @@
+"""
+Preferences and NodePool weights come before money: leave every class only the places where it gives up least.
+
+Where that leaves some pods without a place, the full masks are used for what is left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from solver import problem as problems
+
+
+def best_places(problem: problems.Problem) -> problems.Problem:
+    """The problem with masks narrowed to the least penalty, and among those to the heaviest NodePools, class by class."""
+    far = np.int64(1) << 60
+    penalty = problem.offer_penalty if problem.preference_price is None else np.zeros_like(problem.offer_penalty)
+    node_penalty = problem.node_penalty if problem.preference_price is None else np.zeros_like(problem.node_penalty)
+    least = np.where(problem.offer_ok, penalty, far).min(axis=1, initial=far)
+    offer_ok = problem.offer_ok & (penalty == least[:, None])
+    heaviest = np.where(offer_ok, problem.offer_rank, far).min(axis=1, initial=far)
+    offer_ok &= problem.offer_rank == heaviest[:, None]
+    return dataclasses.replace(problem, offer_ok=offer_ok, node_ok=problem.node_ok & (node_penalty <= least[:, None]))
