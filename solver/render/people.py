@@ -1,0 +1,228 @@
+"""
+The plan for a person: the verdict, what to buy where and for how much, how good that is, who is left out and why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from crds import quantity
+from solver import plan as plans
+from solver.render import columns, money
+
+LEFT_OUT_SHOWN = 10
+RELAXATIONS_SHOWN = 3
+
+
+def show(plan: plans.Plan, *, wide: bool = False, again: str = "") -> str:
+    """
+    The plan as text.
+
+    Parameters
+    ----------
+    plan: the plan.
+    wide: one line per node instead of one per kind of node, with requests, options and pods.
+    again: the command that gives this plan again.
+    """
+    parts = [verdict(plan) + "\n"]
+    if plan.create:
+        parts.append(_nodes(plan.create) if wide else _kinds(plan.create))
+    if plan.delete:
+        parts.append(_gone(plan.delete))
+    if plan.steps:
+        parts.append(_steps(plan.steps))
+    if wide and plan.keep:
+        parts.append(
+            columns.table(["KEEP", "NODEPOOL", "REASON"], [(k.node, k.node_pool, k.reason) for k in plan.keep])
+        )
+    parts.append(_cost(plan))
+    if plan.unschedulable:
+        parts.append(_left_out(plan.unschedulable, all_of_them=wide))
+    if plan.notes:
+        parts.append("".join(f"note: {note}\n" for note in plan.notes))
+    if plan.verification.violations:
+        parts.append("".join(f"broken: {v.message}\n" for v in plan.verification.violations))
+    if again:
+        parts.append(f"again: {again}\n")
+    return "\n".join(parts)
+
+
+def verdict(plan: plans.Plan) -> str:
+    """One line: what happens to the pods and to the nodes."""
+    pods = plan.inputs.pending_pods
+    left = len(plan.unschedulable)
+    new = {n.name for n in plan.create}
+    on_new = sum(1 for place in plan.placements.values() if place in new)
+    on_old = len(plan.placements) - on_new
+    words = []
+    if plan.create:
+        words.append(f"{_count(len(plan.create), 'node')} to create for {_count(on_new, 'pod')}")
+    if plan.delete:
+        words.append(f"{_count(len(plan.delete), 'node')} to delete")
+    if on_old:
+        words.append(f"{_count(on_old, 'pod')} on nodes that exist")
+    if left:
+        words.append(f"{_count(left, 'pod')} cannot be placed")
+    if not words:
+        words.append("nothing to do" if not pods else "nothing to create")
+    return f"{', '.join(words)} ({plan.status}, verification {'ok' if plan.verification.ok else 'FAILED'})"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _kinds(nodes: Sequence[plans.NewNode]) -> str:
+    kinds: dict[tuple[str, str, str, bool, int], list[plans.NewNode]] = defaultdict(list)
+    for node in nodes:
+        kinds[(node.node_pool, node.flavor, node.zone, node.monthly_billed, node.hourly)].append(node)
+    rows = []
+    for (pool, flavor, zone, monthly, hourly), same in sorted(kinds.items()):
+        rows.append(
+            (
+                len(same),
+                flavor + (" (monthly)" if monthly else ""),
+                zone,
+                pool,
+                sum(len(n.pods) for n in same),
+                _used(same, "cpu"),
+                _used(same, "memory"),
+                money.text(hourly * len(same)),
+                money.monthly(hourly * len(same)),
+            )
+        )
+    total = sum(n.hourly for n in nodes)
+    rows.append(
+        (
+            len(nodes),
+            "total",
+            "",
+            "",
+            sum(len(n.pods) for n in nodes),
+            _used(nodes, "cpu"),
+            _used(nodes, "memory"),
+            money.text(total),
+            money.monthly(total),
+        )
+    )
+    heads = ["CREATE", "FLAVOR", "ZONE", "NODEPOOL", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH"]
+    return columns.table(heads, rows, right=["CREATE", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH"])
+
+
+def _used(nodes: Sequence[plans.NewNode], resource: str) -> str:
+    """How much of a resource is requested, as a share of what the nodes have."""
+    there = sum(n.allocatable.get(resource, 0) for n in nodes)
+    return f"{100 * sum(n.requests.get(resource, 0) for n in nodes) / there:.0f}%" if there else "-"
+
+
+def _nodes(nodes: Sequence[plans.NewNode]) -> str:
+    rows = [
+        (
+            n.name,
+            n.flavor,
+            n.zone,
+            n.node_pool,
+            n.ovh_pool,
+            len(n.pods),
+            f"{_amount(n.requests, 'cpu')}/{_amount(n.allocatable, 'cpu')}",
+            f"{_amount(n.requests, 'memory')}/{_amount(n.allocatable, 'memory')}",
+            money.text(n.hourly),
+            ",".join(n.flavor_options),
+            _names(n.pods),
+        )
+        for n in nodes
+    ]
+    heads = [
+        "CREATE",
+        "FLAVOR",
+        "ZONE",
+        "NODEPOOL",
+        "OVH POOL",
+        "PODS",
+        "CPU",
+        "MEMORY",
+        "EUR/HOUR",
+        "FLAVOR OPTIONS",
+        "PLACED",
+    ]
+    return columns.table(heads, rows, right=["PODS", "EUR/HOUR"])
+
+
+def _amount(amounts: Mapping[str, int], resource: str) -> str:
+    if resource == "memory":
+        return f"{amounts.get(resource, 0) // (1 << 20)}Mi"
+    return quantity.format_units(resource, amounts.get(resource, 0))
+
+
+def _names(pods: Sequence[str]) -> str:
+    shown = ",".join(pods[:3])
+    return shown + (f",… ({len(pods)} in all)" if len(pods) > 3 else "")
+
+
+def _gone(nodes: Sequence[plans.GoneNode]) -> str:
+    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, len(n.pods), money.text(n.hourly)) for n in nodes]
+    heads = ["DELETE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
+    return columns.table(heads, rows, right=["PODS MOVED", "EUR/HOUR"])
+
+
+def _steps(steps: Sequence[plans.Step]) -> str:
+    rows = [
+        (i, _names(s.launch) or "-", len(s.move), _names(s.delete) or "-", f"{s.seconds}s")
+        for i, s in enumerate(steps, 1)
+    ]
+    return columns.table(
+        ["STEP", "LAUNCH", "PODS MOVED", "DELETE", "TAKES"], rows, right=["STEP", "PODS MOVED", "TAKES"]
+    )
+
+
+def _cost(plan: plans.Plan) -> str:
+    cost = plan.cost
+    lines = []
+    change = cost.after - cost.before
+    if cost.before or plan.delete:
+        arrow = f"{money.text(cost.before)} -> {money.text(cost.after)} EUR/hour"
+        lines.append(f"cost:  {arrow} ({'+' if change >= 0 else '-'}{money.text(abs(change))})")
+    else:
+        lines.append(
+            f"cost:  {money.text(cost.after)} EUR/hour, {money.monthly(cost.after)} EUR/month (730 h, without tax)"
+        )
+    if cost.lower_bound is not None:
+        proof = f"bound: no plan can cost less than {money.text(cost.lower_bound)} EUR/hour"
+        lines.append(f"{proof}; gap {gap(cost.gap)}")
+    if cost.optimum is not None:
+        lines.append(f"from zero: the cheapest fleet found for all pods costs {money.text(cost.optimum)} EUR/hour")
+    for flavor in cost.unpriced_flavors:
+        lines.append(f"left aside: flavor {flavor} has no known price")
+    lines.append(
+        f"found: {plan.solve.wall_seconds:.2f} s, {plan.solve.pod_classes} pod classes, seed {plan.inputs.seed}, "
+        f"catalogue {plan.inputs.catalog}"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def gap(value: float | None) -> str:
+    """A gap as a percentage, 0 when it is closed."""
+    if value is None:
+        return "0"
+    return "0" if value < 5e-7 else f"{100 * value:.2f}%" if value >= 5e-5 else "<0.01%"
+
+
+def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:
+    messages = Counter((u.message, u.reasons, u.relaxations) for u in pods)
+    first = {(u.message, u.reasons, u.relaxations): u.pod for u in reversed(pods)}
+    lines = [f"cannot be placed ({len(pods)}):"]
+    shown = messages.most_common(None if all_of_them else LEFT_OUT_SHOWN)
+    for key, number in shown:
+        message, reasons, relaxations = key
+        others = f" and {number - 1} more like it" if number > 1 else ""
+        lines.append(f"  {first[key]}{others}: {message}")
+        for reason in reasons:
+            lines.append(
+                f"    nodepool {reason.node_pool}: {reason.message} ({reason.constraint}, {reason.offers} offers)"
+            )
+        for relaxation in relaxations[:RELAXATIONS_SHOWN]:
+            lines.append(f"    would fit: {relaxation.change} (+{money.text(relaxation.extra_hourly)} EUR/hour)")
+    if len(messages) > len(shown):
+        lines.append(f"  … and {len(messages) - len(shown)} other reasons (-o wide shows all)")
+    return "\n".join(lines) + "\n"
