@@ -289,8 +289,9 @@ class NodePoolSpec(schema.Model):
     template: Annotated[
         Template,
         pydantic.Field(
-            description="What the nodes of this pool are like. A change here, other than of the requirements, makes "
-            "the nodes that are there drift, so that they are replaced within the budgets.",
+            description="What the nodes of this pool are like. A change here makes the nodes that are there drift, "
+            "so that they are replaced within the budgets; a change of the requirements only those that no longer "
+            "meet them.",
         ),
     ]
     disruption: Annotated[
