@@ -1,2 +1,77 @@
-"""Root of the command line."""
-def main() -> None: ...
+"""The root of the command line. Each command's module is imported only when that command is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "solve": ("solver.cli.solve:solve", "The cheapest nodes for pending pods, from manifests, without a cluster."),
+    "catalog": ("solver.cli.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
+    "crds": ("solver.cli.crds:crds", "Print the CRD manifests."),
+    "simulate-ovh": (
+        "controller.simulator.command:simulate_ovh",
+        "An HTTP server that behaves like the OVHcloud API, for tests and demos.",
+    ),
+    "completion": ("solver.cli.completion:completion", "Print a completion script for bash, zsh or fish."),
+}
+
+
+class Root(click.Group):
+    """A group whose commands are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="karpenter-ovhcloud", prog_name="karpenter-ovhcloud")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def root(ctx: click.Context, debug: bool) -> None:
+    """
+    Node autoscaling for OVHcloud Managed Kubernetes: which nodes should this cluster have?
+
+    Exit codes: 0 done, 1 failure, 2 wrong usage or bad input, 130 interrupted.
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main() -> None:
+    """Entry point of `karpenter-ovhcloud` and of the kubectl plugin."""
+    try:
+        root.main(prog_name="karpenter-ovhcloud", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        text = str(error).strip().splitlines()
+        click.echo(
+            f"error: {type(error).__name__}: {text[0] if text else 'no details'} (--debug shows where)", err=True
+        )
+        sys.exit(1)

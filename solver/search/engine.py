@@ -139,9 +139,10 @@ class Engine:
     # -- bound ----------------------------------------------------------------------------------------------------------------------
 
     def whole_field(self) -> fields.Field:
-        """All offers and classes, for the bound."""
+        """All offers and classes at their bare prices, for the bound."""
         everything = np.arange(len(self.problem.offers))
-        return fields.make(self.narrow, everything, self.problem.counts > 0)
+        bare = dataclasses.replace(self.narrow, node_charge=0)
+        return fields.make(bare, everything, self.problem.counts > 0)
 
     def limits(self, field: fields.Field) -> compact.Limits | None:
         """NodePool limits and quota over the kinds of a field; twins share their amounts."""

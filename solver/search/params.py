@@ -41,7 +41,8 @@ class Params:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
     """
-    The answer of a search. `bound` is what `Value.cost` can be at least for any solution that is as good in the fields before it, or None.
+    The answer of a search. `bound` is what new nodes cost at least, without charges and minus what removed nodes save, in any solution that is as good
+    in the fields of `Value` before the cost; None when unknown.
     `optimal` is proved for the whole value. `columns` counts the patterns looked at. `strategy` names what found the solution.
     """
 

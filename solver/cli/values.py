@@ -1,0 +1,111 @@
+"""Values that people type: money, durations, quotas, gates, instants."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import Any
+
+import click
+
+from crds import duration, quantity
+
+QUOTA_KEYS = ("vcpus", "memory", "instances")
+
+
+class Euro(click.ParamType):
+    """An amount of EUR, as micro-euro; not negative."""
+
+    name = "EUR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse decimal text."""
+        if isinstance(value, int):
+            return value
+        try:
+            amount = decimal.Decimal(str(value)) * 1_000_000
+        except decimal.InvalidOperation:
+            self.fail(f"{value!r} is not an amount; write EUR with a point, such as 0.001", param, ctx)
+        if not amount.is_finite() or amount < 0 or amount > 10**12:
+            self.fail(f"{value!r} is out of range; write an amount of EUR from 0 to 1000000", param, ctx)
+        return int(amount.to_integral_value(decimal.ROUND_HALF_UP))
+
+
+class Duration(click.ParamType):
+    """A duration as Kubernetes writes it, as seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse a Go duration."""
+        if isinstance(value, int):
+            return value
+        try:
+            seconds = duration.parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} is not positive; write a duration such as 24h", param, ctx)
+        return seconds
+
+
+class Instant(click.ParamType):
+    """An RFC 3339 instant, as seconds since the epoch."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse an instant; without an offset it is refused."""
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an RFC 3339 time; write for instance 2026-05-04T08:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no offset; write for instance {value}Z", param, ctx)
+        return int(moment.timestamp())
+
+
+class Quota(click.ParamType):
+    """What is left of the project quota: `vcpus=N,memory=Q,instances=N`, any of them."""
+
+    name = "vcpus=N,memory=Q,instances=N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:
+        """Parse pairs."""
+        if isinstance(value, dict):
+            return value
+        result: dict[str, int] = {}
+        for part in str(value).split(","):
+            key, _, amount = part.partition("=")
+            if key not in QUOTA_KEYS or not amount:
+                self.fail(f"{part!r} is not one of vcpus=N, memory=Q, instances=N", param, ctx)
+            if key in result:
+                self.fail(f"{key} is given twice; give it once", param, ctx)
+            try:
+                units = quantity.whole(amount)
+            except ValueError as error:
+                self.fail(f"{key}: {error}", param, ctx)
+            if units < 0:
+                self.fail(f"{key} is negative; write what is left of the quota, 0 or more", param, ctx)
+            result[key] = units
+        return result
+
+
+class Gates(click.ParamType):
+    """Feature gates: `A=true,B=false`."""
+
+    name = "A=true,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, bool]:
+        """Parse pairs."""
+        if isinstance(value, dict):
+            return value
+        result: dict[str, bool] = {}
+        for part in str(value).split(","):
+            key, _, state = part.partition("=")
+            if not key or state.lower() not in ("true", "false"):
+                self.fail(f"{part!r} is not NAME=true or NAME=false", param, ctx)
+            result[key] = state.lower() == "true"
+        return result
