@@ -1,0 +1,292 @@
+"""From a cluster to the problem: `build_problem`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from catalog import catalogue, labels
+from solver import cluster, options, problem, rules
+from solver.build import classes, daemons, offers, places, templates
+from solver.rules import builder, context, gates, min_values, ovh, peers, requirements, storage, table
+from solver.snapshot import pending
+
+_MinValues = problem.MinValues
+_PoolKind = context.PoolKind
+_Template = context.Template
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Removal:
+    """
+    Leave to remove a node.
+
+    `reason` is what the plan will say, `cost` what it costs apart from prices (micro-euro per hour, spread over the
+    horizon).
+    """
+
+    reason: str
+    cost: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Build:
+    """
+    A problem, and what plan assembly and explanations need to speak of it.
+
+    `context` and `built` are what rules read and wrote. `ignored` maps pods that Karpenter would ignore to why.
+    `left_out` maps NodePools that make no new nodes to why. `unpriced` are flavors that NodePools allow and that have
+    no known price. `min_values` are those of all NodePools, also where the policy asks for no more than there is.
+    """
+
+    problem: problem.Problem
+    context: context.Context
+    built: builder.Builder
+    ignored: Mapping[str, str]
+    left_out: Mapping[str, str]
+    unpriced: tuple[str, ...]
+    min_values: tuple[_MinValues, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def templates(self) -> Mapping[str, _Template]:
+        """NodePools that new nodes can be made from, by name."""
+        return self.context.templates
+
+    @property
+    def kinds(self) -> tuple[_PoolKind, ...]:
+        """OVH pool contents, in the order of `Offer.pool`."""
+        return self.context.kinds
+
+    def spec(self, pod_class: int) -> cluster.PodSpec:
+        """The spec of a class's pods."""
+        return self.context.classes[pod_class].spec
+
+    def explain_offer(self, pod_class: int, offer: int) -> tuple[str, str] | None:
+        """The rule that keeps a class off an offer, and why in upstream's words, or None when none does by itself."""
+        return rules.explain_offer(self.context, self.built, pod_class, offer)
+
+    def explain_node(self, pod_class: int, node: int) -> tuple[str, str] | None:
+        """The rule that keeps a class off an existing node, and why in upstream's words, or None."""
+        return rules.explain_node(self.context, self.built, pod_class, node)
+
+    def pool_names(self, pool: int, count: int) -> list[str]:
+        """Names of the OVH pools that the first `count` new nodes of a content go to."""
+        return ovh.pool_names(self.kinds[pool], count)
+
+
+def build_problem(
+    of: cluster.Cluster,
+    known: catalogue.Catalogue,
+    asked: options.Options,
+    waiting: Sequence[cluster.Pod] | None = None,
+    removable: Mapping[str, Removal] | None = None,
+) -> Build:
+    """
+    The problem of placing pods, with leave to remove the nodes in `removable` (by name).
+
+    `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In mode "repack" every owned node vanishes and its movable pods wait too. Raises
+    `catalog.region.UnknownRegionError`.
+    """
+    notes: list[str] = []
+    removable = removable or {}
+    if waiting is None:
+        waiting = [*pending.pending(of), *pending.reschedulable(of, asked.now)]
+    existing, waiting = _existing(of, known, asked, waiting)
+    claims = storage.Usage(of)
+    on_place = [(pod, index) for index, place in enumerate(existing) for pod in place.pods]
+    residents = {
+        index: [pod for pod in place.pods if pending.movable(pod)]
+        for index, place in enumerate(existing)
+        if place.name in removable
+    }
+
+    known_peers = _peers(of, waiting, residents, on_place)
+    running = peers.running(on_place, len(existing), known_peers)
+    pod_classes = classes.classes(waiting, residents, known_peers, claims, running)
+
+    sets = daemons.of_cluster(of)
+    usage = templates.usage(existing)
+    left_out = {
+        pool.name: why for pool in of.node_pools.values() if (why := templates.left_out(pool, of, asked)) is not None
+    }
+    made = sorted(
+        (
+            templates.template(pool, of, asked, usage.get(pool.name, {}), notes)
+            for pool in of.node_pools.values()
+            if pool.name not in left_out
+        ),
+        key=lambda each: (-each.weight, each.name),
+    )
+    named = _named_labels(pod_classes, on_place, existing)
+    offered = offers.of_templates(made, known, asked, named, sets, existing, notes)
+
+    rows = table.LabelTable(
+        [*(place.labels for place in existing), *(table.unborn(offer.labels) for offer in offered.offers)]
+    )
+    node_rows = table.LabelTable([place.labels for place in existing])
+    places.fill(existing, sets, daemons.matches(sets, node_rows, [place.taints for place in existing]))
+    about = context.Context(
+        objects=of,
+        catalogue=known,
+        options=asked,
+        classes=pod_classes,
+        places=tuple(existing),
+        offers=offered.offers,
+        offer_flavors=offered.flavors,
+        offer_daemons=offered.daemons,
+        templates={each.name: each for each in made},
+        daemons=sets.specs,
+        kinds=offered.kinds,
+        existing_pools=len(offers.ovh_pools(existing)),
+        selectors=known_peers,
+        running=running,
+        claims=claims,
+        table=rows,
+    )
+    built = rules.compile_rules(about)
+    return Build(
+        problem=_problem(about, built, removable),
+        context=about,
+        built=built,
+        ignored=_ignored(pod_classes),
+        left_out=left_out,
+        unpriced=offered.unpriced,
+        min_values=tuple(min_values.blocks(about)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _existing(
+    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, waiting: Sequence[cluster.Pod]
+) -> tuple[list[context.Place], Sequence[cluster.Pod]]:
+    """The places that stay, with the pods on them, and the pods that wait."""
+    found = places.existing(of, known)
+    moving = {pod.key for pod in waiting}
+    on_node: dict[str, list[cluster.Pod]] = {place.name: place.pods for place in found}
+    for pod in of.pods.values():
+        if pod.node in on_node and not pod.terminal and pod.key not in moving:
+            on_node[pod.node].append(pod)
+    for pod in pending.nominated(of):
+        on_node[pod.nominated_node].append(pod)
+    if asked.mode != "repack":
+        return found, waiting
+    going = [place for place in found if place.claim is not None or place.node_pool]
+    moved = [pod for place in going for pod in place.pods if pending.movable(pod)]
+    return [place for place in found if place not in going], [*waiting, *moved]
+
+
+def _peers(
+    of: cluster.Cluster,
+    waiting: Sequence[cluster.Pod],
+    residents: Mapping[int, Sequence[cluster.Pod]],
+    on_place: Sequence[tuple[cluster.Pod, int]],
+) -> peers.Peers:
+    """All pods by what selectors can see of them."""
+    planned = [*waiting, *itertools.chain.from_iterable(residents.values())]
+    asking = {id(pod.spec): pod.spec for pod in planned}
+    guarding = {id(pod.spec): pod.spec for pod, _ in on_place if pod.spec.anti_affinity}
+    keys = peers.selector_keys(asking.values())
+    keys |= peers.selector_keys(cluster.PodSpec(anti_affinity=spec.anti_affinity) for spec in guarding.values())
+    everybody = [*planned, *(pod for pod, _ in on_place)]
+    known = peers.Peers(keys, peers.with_names(of.namespaces, {pod.namespace for pod in everybody}))
+    for pod in everybody:
+        known.kind_of(pod)
+    return known
+
+
+def _named_labels(
+    pod_classes: Sequence[context.PodClass],
+    on_place: Sequence[tuple[cluster.Pod, int]],
+    existing: Sequence[context.Place],
+) -> dict[str, frozenset[str]]:
+    """Label keys of nodes that pods ask for, each with the values that they name or that nodes have."""
+    named: dict[str, set[str]] = {}
+    topology_keys: dict[str, None] = {}
+    for each in pod_classes:
+        spec = each.spec
+        for key, value in spec.node_selector:
+            named.setdefault(labels.translate(key), set()).add(value)
+        terms = [*(spec.node_terms or ()), *(wish.term for wish in spec.preferred_node_terms)]
+        terms += itertools.chain.from_iterable(each.volumes.terms)
+        for expression in itertools.chain.from_iterable(term.expressions for term in terms):
+            named.setdefault(labels.translate(expression.key), set()).update(_values(expression))
+        related = [*spec.affinity, *spec.anti_affinity]
+        related += [wish.term for wish in (*spec.preferred_affinity, *spec.preferred_anti_affinity)]
+        topology_keys |= dict.fromkeys(term.topology_key for term in related)
+        topology_keys |= dict.fromkeys(constraint.topology_key for constraint in spec.spread)
+    topology_keys |= dict.fromkeys(term.topology_key for pod, _ in on_place for term in pod.spec.anti_affinity)
+    for key in topology_keys:
+        named.setdefault(key, set()).update(place.labels[key] for place in existing if key in place.labels)
+    return {key: frozenset(values) for key, values in named.items()}
+
+
+def _values(expression: cluster.Expression) -> list[str]:
+    """The values that an expression names; of Gt and Lt the nearest number that fulfils it."""
+    step = {"Gt": 1, "Lt": -1}.get(expression.operator, 0)
+    if not step:
+        return list(expression.values)
+    numbers = [requirements.whole_number(value) for value in expression.values]
+    return [str(number + step) for number in numbers if number is not None]
+
+
+def _ignored(pod_classes: Sequence[context.PodClass]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in pod_classes:
+        why = gates.ignored(each.spec) or each.volumes.problem
+        if why is not None:
+            found |= dict.fromkeys(each.pods, why)
+    return found
+
+
+def _problem(about: context.Context, built: builder.Builder, removable: Mapping[str, Removal]) -> problem.Problem:
+    nodes = len(about.places)
+    ok = built.ok
+    asked = about.options
+    assert built.pools is not None
+    return problem.Problem(
+        resources=tuple(built.resources),
+        classes=tuple(
+            problem.PodClass(each.name, each.pods, each.spec.priority, each.residents) for each in about.classes
+        ),
+        nodes=tuple(_node(place, removable.get(place.name)) for place in about.places),
+        offers=about.offers,
+        requests=np.stack(built.requests, axis=1),
+        node_room=np.stack([room[:nodes] for room in built.room], axis=1),
+        offer_room=np.stack([room[nodes:] for room in built.room], axis=1),
+        node_ok=np.ascontiguousarray(ok[:, :nodes]),
+        offer_ok=np.ascontiguousarray(ok[:, nodes:]),
+        node_penalty=built.penalty[:, :nodes],
+        offer_penalty=built.penalty[:, nodes:],
+        offer_rank=built.rank,
+        pools=built.pools,
+        topologies=tuple(built.topologies),
+        spreads=tuple(built.spreads),
+        exclusions=tuple(built.exclusions),
+        attractions=tuple(built.attractions),
+        common_domains=tuple(built.common_domains),
+        shared_amounts=tuple(built.shared_amounts),
+        min_values=tuple(built.min_values),
+        caps=tuple(built.caps),
+        node_charge=asked.node_charge,
+        preference_price=asked.preference_price,
+        max_removals=asked.max_nodes,
+        max_evictions=asked.max_evictions,
+    )
+
+
+def _node(place: context.Place, leave: Removal | None) -> problem.ExistingNode:
+    return problem.ExistingNode(
+        name=place.name,
+        node_claim=place.claim.name if place.claim is not None else "",
+        node_pool=place.node_pool,
+        flavor=place.flavor,
+        zone=place.zone,
+        price=place.price,
+        removable=leave is not None,
+        removal_cost=leave.cost if leave is not None else 0,
+        reason=leave.reason if leave is not None else "",
+    )

@@ -1,0 +1,172 @@
+"""Existing nodes, and claims without a Node, as places for pods: labels and taints that count, room that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from catalog import catalogue, labels
+from solver import cluster
+from solver.build import daemons
+from solver.rules import context, resources, table
+
+REGISTERED = "karpenter.sh/registered"
+INITIALIZED = "karpenter.sh/initialized"
+
+EPHEMERAL_TAINTS = frozenset(
+    {
+        cluster.Taint("node.kubernetes.io/not-ready", "", "NoSchedule"),
+        cluster.Taint("node.kubernetes.io/not-ready", "", "NoExecute"),
+        cluster.Taint("node.kubernetes.io/unreachable", "", "NoSchedule"),
+        cluster.Taint("node.cloudprovider.kubernetes.io/uninitialized", "true", "NoSchedule"),
+        cluster.Taint("karpenter.sh/unregistered", "", "NoExecute"),
+    }
+)
+"""Taints that go by themselves while a node starts (Karpenter `pkg/scheduling/taints.go`)."""
+
+EPHEMERAL_PREFIX = "readiness.k8s.io/"
+
+
+def existing(of: cluster.Cluster, known: catalogue.Catalogue) -> list[context.Place]:
+    """
+    The places of a cluster, initialized nodes before the rest, then by name; pods and room are not filled in.
+
+    Source for claims, taints and amounts before initialization: Karpenter `pkg/controllers/state/statenode.go`.
+    """
+    by_node = {claim.node: claim for claim in of.node_claims.values() if claim.node}
+    by_id = {claim.provider_id: claim for claim in of.node_claims.values() if claim.provider_id}
+    found = []
+    met: set[str] = set()
+    for node in of.nodes.values():
+        claim = by_node.get(node.name) or by_id.get(node.provider_id)
+        if claim is not None:
+            met.add(claim.name)
+        found.append(_place(node, claim, of, known))
+    found += [_place(None, claim, of, known) for claim in of.node_claims.values() if claim.name not in met]
+    return sorted(found, key=lambda place: (not _initialized(place.node, place.claim), place.name))
+
+
+def _place(
+    node: cluster.Node | None, claim: cluster.NodeClaim | None, of: cluster.Cluster, known: catalogue.Catalogue
+) -> context.Place:
+    own = _labels(node, claim)
+    pool = (claim.node_pool if claim else "") or own.get(labels.NODEPOOL, "")
+    flavor = known.flavors.get(own.get(labels.INSTANCE_TYPE, ""))
+    owned = claim is not None or bool(pool)
+    allocatable = dict(node.allocatable) if node else {}
+    capacity = dict(node.capacity) if node else {}
+    if claim is not None and not _initialized(node, claim):
+        allocatable |= {key: amount for key, amount in claim.allocatable.items() if not allocatable.get(key)}
+        capacity |= {key: amount for key, amount in claim.capacity.items() if not capacity.get(key)}
+    if owned and flavor is not None:
+        allocatable = allocatable or dict(flavor.allocatable)
+        capacity = capacity or dict(flavor.capacity)
+    price = None
+    if owned and flavor is not None:
+        node_class = of.node_classes.get(_node_class(claim, pool, of))
+        monthly = node_class is not None and node_class.manifest.spec.monthly_billed
+        price = catalogue.price_per_hour(flavor, monthly=monthly)[1]
+    name = node.name if node else claim.name if claim else ""
+    return context.Place(
+        name=name,
+        node=node,
+        claim=claim,
+        node_pool=pool,
+        flavor=own.get(labels.INSTANCE_TYPE, ""),
+        zone=own.get(labels.ZONE, ""),
+        price=price or 0,
+        labels=(own if node else table.with_old_names(own)) | {table.NAME_FIELD: name},
+        taints=_taints(node, claim),
+        allocatable=allocatable,
+        capacity=capacity,
+        closed=_closed(node, claim, allocatable),
+        volume_limits=of.csi_limits.get(name, {}),
+    )
+
+
+def _node_class(claim: cluster.NodeClaim | None, pool: str, of: cluster.Cluster) -> str:
+    if claim is not None and claim.node_class:
+        return claim.node_class
+    owner = of.node_pools.get(pool)
+    return owner.manifest.spec.template.spec.node_class_ref.name if owner else ""
+
+
+def _initialized(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> bool:
+    return node is not None and (claim is None or node.labels.get(INITIALIZED) == "true")
+
+
+def _registered(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> bool:
+    return node is not None and (claim is None or node.labels.get(REGISTERED) == "true")
+
+
+def _labels(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> dict[str, str]:
+    """The Node's labels; before registration those of the claim go before them."""
+    own = dict(node.labels) if node else {}
+    if claim is not None and not _registered(node, claim):
+        own |= {
+            each.key: each.values[0] for each in claim.requirements if each.operator == "In" and len(each.values) == 1
+        }
+        own |= claim.labels
+        if claim.node_pool:
+            own.setdefault(labels.NODEPOOL, claim.node_pool)
+    if node is not None:
+        own.setdefault(labels.HOSTNAME, node.name)
+    return own
+
+
+def _taints(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> tuple[cluster.Taint, ...]:
+    """The Node's taints; before registration those of the claim, before initialization none that go by themselves."""
+    if claim is None:
+        return node.taints if node else ()
+    found = node.taints if node is not None and _registered(node, claim) else claim.taints
+    if _initialized(node, claim):
+        return found
+    return tuple(taint for taint in found if not _passing(taint) and taint not in claim.startup_taints)
+
+
+def _passing(taint: cluster.Taint) -> bool:
+    return taint in EPHEMERAL_TAINTS or taint.key.startswith(EPHEMERAL_PREFIX)
+
+
+def _closed(node: cluster.Node | None, claim: cluster.NodeClaim | None, allocatable: Mapping[str, int]) -> str:
+    if (node is not None and node.deleting) or (claim is not None and claim.deleting):
+        return "node is being deleted"
+    if node is not None and node.unschedulable:
+        return "node is cordoned"
+    return "" if allocatable else "nothing is known of what the node will have"
+
+
+def fill(places: Iterable[context.Place], sets: daemons.Daemons, masks: list[np.ndarray]) -> None:
+    """
+    Work out the room of each place from its pods, and which DaemonSet pods are still to come.
+
+    `masks` says for each DaemonSet which places it matches. What daemon pods take already is set off against what all
+    matching DaemonSets take together, per resource and not below zero (Karpenter
+    `pkg/controllers/provisioning/scheduling/existingnode.go`).
+    """
+    for index, place in enumerate(places):
+        room = dict(place.allocatable)
+        coming: dict[str, int] = {}
+        there = set()
+        for number, mask in enumerate(masks):
+            if mask[index]:
+                _add(coming, sets.specs[number], 1)
+        for pod in place.pods:
+            _add(room, pod.spec, -1)
+            if pod.owner is not None and pod.owner.kind == daemons.KIND:
+                _add(coming, pod.spec, -1)
+                there.add((pod.namespace, pod.owner.name))
+        for resource, amount in coming.items():
+            if amount > 0:
+                room[resource] = room.get(resource, 0) - amount
+        place.room = room
+        place.daemons = tuple(
+            number for number, mask in enumerate(masks) if mask[index] and sets.names[number] not in there
+        )
+
+
+def _add(amounts: dict[str, int], spec: cluster.PodSpec, times: int) -> None:
+    for resource, amount in spec.requests:
+        amounts[resource] = amounts.get(resource, 0) + times * amount
+    amounts[resources.PODS] = amounts.get(resources.PODS, 0) + times

@@ -1,0 +1,74 @@
+"""
+Pod affinity: near pods that match all required terms; preferred terms cost their weight where unmet.
+
+A pod that matches its own terms may be the first when no such pod runs anywhere. Sources:
+https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity and
+kube-scheduler's plugin InterPodAffinity. Karpenter also lets a pod be the first when all such pods are out of its
+reach; kube-scheduler does not, so neither do we.
+"""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+
+from solver import problem
+from solver.rules import builder, context, peers
+
+name = "pod_affinity"
+
+_Terms = tuple[tuple[str, ...], frozenset[peers.Target]]
+"""Topology keys and targets of all required terms together."""
+
+
+def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
+    """One attraction per distinct set of required terms and per distinct preferred term."""
+    required: dict[_Terms, list[int]] = collections.defaultdict(list)
+    preferred: dict[tuple[str, peers.Target, int], list[int]] = collections.defaultdict(list)
+    for index, each in enumerate(about.classes):
+        if each.spec.affinity:
+            required[_terms(about, each)].append(index)
+        for wish in each.spec.preferred_affinity if about.soft else ():
+            target = about.selectors.pods_of(wish.term, each.namespace, each.labels)
+            preferred[wish.term.topology_key, target, wish.weight].append(index)
+    for (keys, targets), classes in required.items():
+        for key in keys:
+            into.refuse(name, np.array(classes), about.missing(key))
+        matched = about.selectors.match_all(targets)
+        members = matched[[each.kind for each in about.classes]]
+        owners = into.class_mask(classes)
+        into.attractions.append(
+            problem.Attraction(
+                f"pod affinity, key={','.join(keys)}",
+                tuple(into.topology(key) for key in keys),
+                owners,
+                problem.Group(members, about.running.counts(matched)),
+                owners & members,
+            )
+        )
+    for (key, target, weight), classes in preferred.items():
+        matched = about.selectors.match(target)
+        members = matched[[each.kind for each in about.classes]]
+        into.attractions.append(
+            problem.Attraction(
+                f"preferred pod affinity, key={key}",
+                (into.topology(key),),
+                into.class_mask(classes),
+                problem.Group(members, about.running.counts(matched)),
+                np.zeros(into.classes, dtype=np.bool_),
+                weight,
+            )
+        )
+
+
+def explain(about: context.Context, pod_class: int, place: int) -> str:
+    """The first key whose label is missing there."""
+    keys, _ = _terms(about, about.classes[pod_class])
+    key = next(key for key in keys if about.missing(key)[place])
+    return f"unsatisfiable topology constraint for pod affinity, key={key} (counts = none: the label is missing"
+
+
+def _terms(about: context.Context, of: context.PodClass) -> _Terms:
+    keys = tuple(sorted({term.topology_key for term in of.spec.affinity}))
+    return keys, frozenset(about.selectors.pods_of(term, of.namespace, of.labels) for term in of.spec.affinity)

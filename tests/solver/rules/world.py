@@ -1,0 +1,205 @@
+"""
+Small clusters in a few words, and what the rules make of them.
+
+Without further words there is one NodePool "general" in EU-WEST-PAR (zones -a, -b, -c) and a catalogue of three
+flavors: small (2 cores, 8 GiB), large (4 cores, 16 GiB) and gpu (8 cores, 32 GiB, one GPU).
+"""
+
+import dataclasses
+from typing import Any
+
+from catalog import catalogue, flavor
+from crds import nodepool, ovhnodeclass
+from solver import build, cluster, options
+
+GIB = 1 << 30
+ZONE = "topology.kubernetes.io/zone"
+HOSTNAME = "kubernetes.io/hostname"
+TYPE = "node.kubernetes.io/instance-type"
+ZONES = ("eu-west-par-a", "eu-west-par-b", "eu-west-par-c")
+
+FLAVORS = (
+    flavor.make("b3-8", 2, 8, disk_gib=50, hourly_micro_eur=50_000),
+    flavor.make("b3-16", 4, 16, disk_gib=100, hourly_micro_eur=100_000),
+    flavor.make("l4-32", 8, 32, disk_gib=100, gpus=1, gpu_model="NVIDIA L4 24GB", hourly_micro_eur=900_000),
+)
+
+
+def shelf(*flavors: flavor.Flavor) -> catalogue.Catalogue:
+    """A catalogue of these flavors."""
+    return catalogue.Catalogue({each.name: each for each in flavors or FLAVORS}, "test")
+
+
+def selector(**labels: str) -> cluster.Selector:
+    return cluster.Selector(tuple(within(key, "In", value) for key, value in labels.items()))
+
+
+def within(key: str, operator: str, *values: str) -> cluster.Expression:
+    return cluster.Expression(key, operator, values)
+
+
+def term(*expressions: cluster.Expression) -> cluster.NodeTerm:
+    return cluster.NodeTerm(expressions)
+
+
+def near(key: str, **labels: str) -> cluster.PodTerm:
+    """A pod term about pods with these labels in the pod's own namespace."""
+    return cluster.PodTerm(key, selector(**labels))
+
+
+def spec(cpu: int = 100, memory: int = GIB // 4, **fields: Any) -> cluster.PodSpec:
+    requests = {"cpu": cpu, "memory": memory} | dict(fields.pop("requests", ()))
+    return cluster.PodSpec(requests=tuple(sorted(requests.items())), **fields)
+
+
+def pods(name: str, count: int = 1, *, of: cluster.PodSpec | None = None, **fields: Any) -> list[cluster.Pod]:
+    """Pods `name-0` … that share spec and labels."""
+    shared = of or spec()
+    namespace = fields.pop("namespace", "default")
+    return [cluster.Pod(namespace, f"{name}-{index}", shared, **fields) for index in range(count)]
+
+
+def pod(name: str, of: cluster.PodSpec | None = None, **fields: Any) -> cluster.Pod:
+    return cluster.Pod(fields.pop("namespace", "default"), name, of or spec(), **fields)
+
+
+def pool(name: str = "general", **fields: Any) -> cluster.NodePool:
+    """
+    A NodePool.
+
+    `requirements`, `labels`, `taints`, `startupTaints`, `annotations` go to the template, `ready` and `deleting` to the
+    object, the rest (limits, weight, replicas) to the spec.
+    """
+    ready, deleting = fields.pop("ready", None), fields.pop("deleting", False)
+    template: dict[str, Any] = {
+        "metadata": {key: fields.pop(key) for key in ("labels", "annotations") if key in fields},
+        "spec": {
+            "nodeClassRef": {
+                "group": "karpenter.ovhcloud.sh",
+                "kind": "OVHNodeClass",
+                "name": fields.pop("node_class", "default"),
+            },
+            "requirements": fields.pop("requirements", []),
+            **{key: fields.pop(key) for key in ("taints", "startupTaints") if key in fields},
+        },
+    }
+    manifest = {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodePool",
+        "metadata": {"name": name},
+        "spec": {"template": template, **fields},
+    }
+    return cluster.NodePool(name, nodepool.NodePool.model_validate(manifest), ready, deleting)
+
+
+def node_class(name: str = "default", region: str = "EU-WEST-PAR", **fields: Any) -> cluster.NodeClass:
+    ready, deleting = fields.pop("ready", None), fields.pop("deleting", False)
+    manifest = {
+        "apiVersion": "karpenter.ovhcloud.sh/v1alpha1",
+        "kind": "OVHNodeClass",
+        "metadata": {"name": name},
+        "spec": {"serviceName": "0" * 32, "kubeId": "1", "region": region, **fields},
+    }
+    return cluster.NodeClass(name, ovhnodeclass.OVHNodeClass.model_validate(manifest), ready, deleting)
+
+
+def node(name: str, zone: str = ZONES[0], cpu: int = 4000, **fields: Any) -> cluster.Node:
+    """A node with room for 110 pods; `labels` come on top of zone, hostname and flavor b3-16."""
+    amounts = {"cpu": cpu, "memory": 16 * GIB, "pods": 110} | fields.pop("amounts", {})
+    labels = {ZONE: zone, HOSTNAME: name, TYPE: "b3-16"} | fields.pop("labels", {})
+    return cluster.Node(name, labels=labels, allocatable=amounts, capacity=amounts, **fields)
+
+
+def world(*objects: Any, **fields: Any) -> cluster.Cluster:
+    """A cluster of these objects (lists of them too); without a NodePool among them there is "general"."""
+    flat: list[Any] = []
+    for each in objects:
+        flat += each if isinstance(each, list) else [each]
+    found = cluster.Cluster(**fields)
+    homes: dict[type, Any] = {
+        cluster.Pod: found.pods,
+        cluster.Node: found.nodes,
+        cluster.NodeClaim: found.node_claims,
+        cluster.NodePool: found.node_pools,
+        cluster.NodeClass: found.node_classes,
+        cluster.DaemonSet: found.daemon_sets,
+        cluster.VolumeClaim: found.volume_claims,
+        cluster.Volume: found.volumes,
+        cluster.StorageClass: found.storage_classes,
+    }
+    for each in flat:
+        namespaced = isinstance(each, (cluster.Pod, cluster.DaemonSet, cluster.VolumeClaim))
+        homes[type(each)][f"{each.namespace}/{each.name}" if namespaced else each.name] = each
+    if not found.node_pools:
+        found.node_pools["general"] = pool()
+    if not found.node_classes:
+        found.node_classes["default"] = node_class()
+    return found
+
+
+def compiled(*objects: Any, flavors: tuple[flavor.Flavor, ...] = (), **asked: Any) -> build.Build:
+    """What is built of a cluster of these objects; other words are options."""
+    removable = asked.pop("removable", None)
+    return build.build_problem(world(*objects), shelf(*flavors), options.Options(**asked), removable)
+
+
+def class_of(built: build.Build, name: str) -> int:
+    """The index of the class with the pod `default/name`."""
+    return next(
+        index
+        for index, each in enumerate(built.problem.classes)
+        if f"default/{name}" in (*each.pods, *(key for keys in each.residents.values() for key in keys))
+    )
+
+
+def offers_of(built: build.Build, name: str) -> set[tuple[str, str, str]]:
+    """NodePool, flavor and last letter of the zone of the offers that take the pod."""
+    allowed = built.problem.offer_ok[class_of(built, name)]
+    return {
+        (offer.node_pool, offer.flavor, offer.zone[-1])
+        for offer, ok in zip(built.problem.offers, allowed, strict=True)
+        if ok
+    }
+
+
+def flavors_of(built: build.Build, name: str) -> set[str]:
+    """Flavors of the offers that take the pod."""
+    return {offered for _, offered, _ in offers_of(built, name)}
+
+
+def zones_of(built: build.Build, name: str) -> str:
+    """Last letters of the zones of the offers that take the pod, in order."""
+    return "".join(sorted({zone for *_, zone in offers_of(built, name)}))
+
+
+def nodes_of(built: build.Build, name: str) -> set[str]:
+    """Existing nodes that take the pod."""
+    allowed = built.problem.node_ok[class_of(built, name)]
+    return {each.name for each, ok in zip(built.problem.nodes, allowed, strict=True) if ok}
+
+
+def node_index(built: build.Build, name: str) -> int:
+    return next(index for index, each in enumerate(built.problem.nodes) if each.name == name)
+
+
+def why_offer(built: build.Build, name: str, **like: Any) -> tuple[str, str] | None:
+    """Rule and words that keep the pod off the first offer like this."""
+    index = next(
+        number
+        for number, offer in enumerate(built.problem.offers)
+        if all(getattr(offer, key) == value for key, value in like.items())
+    )
+    return built.explain_offer(class_of(built, name), index)
+
+
+def why_node(built: build.Build, name: str, of: str) -> tuple[str, str] | None:
+    return built.explain_node(class_of(built, name), node_index(built, of))
+
+
+def owners(built: build.Build, mask: Any) -> set[str]:
+    """First pods (without the namespace) of the classes in a mask."""
+    return {each.name.partition("/")[2] for each, chosen in zip(built.problem.classes, mask, strict=True) if chosen}
+
+
+def changed(of: cluster.PodSpec, **fields: Any) -> cluster.PodSpec:
+    return dataclasses.replace(of, **fields)
