@@ -21,7 +21,7 @@ from solver import plan as plans
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, greedy, pack, params, restrict
+from solver.search import compact, existing, greedy, pack, params, recombine, restrict
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -29,6 +29,8 @@ Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
+IDLE_ROUNDS = 200
+"""Neighbourhoods in a row without any saving after which more time will not pay."""
 COLUMN_CLASSES = 150
 """Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
 
@@ -369,20 +371,38 @@ class Engine:
         self.adopt(work, "columns")
         self.phase("columns", started)
         started = self.budget.seconds()
-        last = 0.0
-        while not self.done():
+        last, idle = self.budget.spent(), 0
+        while not self.done() and idle < IDLE_ROUNDS * len(movable):
             for cell in movable:
                 if self.budget.over():
                     break
-                assert cell.packer is not None
-                cell.packer.improve(cell.packing, 12)
+                saved = self.neighbourhood(cell)
+                idle = 0 if saved > 0 else idle + 1
                 self.budget.tick()
-            if self.budget.spent() - last > 0.1 or self.budget.over():
+            if self.budget.spent() - last > 0.1:
                 last = self.budget.spent()
                 self.adopt(work, "neighbourhoods")
                 self.report()
         self.adopt(work, "neighbourhoods")
         self.phase("neighbourhoods", started)
+
+    def neighbourhood(self, cell: Cell) -> float:
+        """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
+        assert cell.packer is not None
+        packing, packer = cell.packing, cell.packer
+        if self.rng.random() < 0.2:
+            return packer.improve(packing, 12)
+        nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
+        mix = recombine.recombine(
+            packer, packing.kind[nodes], packing.counts[nodes], deterministic=self.settings.deterministic
+        )
+        if mix is None:
+            return 0.0
+        stay = np.ones(len(packing.kind), dtype=bool)
+        stay[nodes] = False
+        packing.kind = np.concatenate([packing.kind[stay], mix.kind])
+        packing.counts = np.concatenate([packing.counts[stay], mix.counts])
+        return mix.saved
 
     def generate(self, cell: Cell, whole: fields.Field | None, share: float) -> None:
         """Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play no part."""
@@ -401,7 +421,7 @@ class Engine:
         answer = columns.generate(cell.counts.astype(np.float64), self.rng, cell.packer.kinds, stop)
         if answer is None:
             return
-        if whole is not None and not cell.on_nodes.any() and not self.problem.caps and self.narrowing_is_exact():
+        if whole is not None and not cell.on_nodes.any() and self.narrowing_is_exact():
             bound = columns.bound(
                 cell.counts.astype(np.float64),
                 answer[1],
@@ -410,7 +430,8 @@ class Engine:
                 seed=self.settings.seed,
             )
             self.bound = max(self.bound, bound)
-        kind, counts = columns.dive(cell.counts, self.rng, cell.packer.kinds, stop)
+        cell.packer.value = np.maximum(answer[1], 1e-6)
+        kind, counts = columns.dive(cell.counts, self.rng, cell.packer.tail_kinds, stop)
         cell.packer.shrink(kind, counts)
         self.patterns += len(columns.kind)
         if counts.sum() == cell.counts.sum() and float(cell.field.cost[kind].sum()) < cell.cost():

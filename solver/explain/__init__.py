@@ -1,0 +1,28 @@
+"""Why pods are left out: for each NodePool the rule that refuses it and for how many offers, in upstream's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from solver import build as builds
+from solver import plan as plans
+from solver.explain import reasons
+
+__all__ = ["left_out"]
+
+
+def left_out(build: builds.Build, pods: Mapping[int, tuple[str, ...]]) -> tuple[plans.Unschedulable, ...]:
+    """
+    Explain pods without a place.
+
+    Parameters
+    ----------
+    build: the problem and what it was made from.
+    pods: class index to the pods of that class that were left out.
+    """
+    result = []
+    for index, keys in pods.items():
+        why = reasons.of_class(build, index)
+        message = build.ignored.get(keys[0]) or reasons.summary(build, why)
+        result.extend(plans.Unschedulable(pod=key, message=message, reasons=why) for key in keys)
+    return tuple(sorted(result, key=lambda u: u.pod))
