@@ -13,7 +13,6 @@ from typing import Any
 
 import annotated_types
 import yaml
-from pydantic.fields import FieldInfo
 
 from crds import nodeclaim, nodepool, ovhnodeclass, schema
 
@@ -151,7 +150,7 @@ def _column(name: str, kind: str, path: str, priority: int = 0) -> dict[str, Any
 
 
 def _kind_schema(kind: Kind) -> dict[str, Any]:
-    own = {name: info for name, info in schema.fields(kind.model).items() if name in ("spec", "status")}
+    own = {name: field for name, field in schema.fields(kind.model).items() if name in ("spec", "status")}
     texts = {
         "apiVersion": f"The version of the API that this object is written in: {kind.group}/{kind.version}.",
         "kind": f"What the object is: {kind.model.__name__}.",
@@ -159,31 +158,29 @@ def _kind_schema(kind: Kind) -> dict[str, Any]:
     properties: dict[str, Any] = {
         **{name: {"description": _Prose(text), "type": "string"} for name, text in texts.items()},
         "metadata": {"type": "object"},
-        **{name: _field_schema(info) for name, info in own.items()},
+        **{name: _field_schema(field) for name, field in own.items()},
     }
     return {"description": _Prose(kind.description), "type": "object", "properties": properties, "required": ["spec"]}
 
 
-def _field_schema(info: FieldInfo) -> dict[str, Any]:
+def _field_schema(field: schema.Field) -> dict[str, Any]:
+    info = field.info
     described = {"description": _Prose(info.description)} if info.description else {}
     default = {"default": info.default} if info.validate_default else {}
-    return described | default | _schema(schema.field_shape(info))
+    return described | default | _schema(field.shape)
 
 
 def _schema(shape: schema.Shape) -> dict[str, Any]:
     """The structural schema of a value."""
     text = next(shape.find(schema.Text), None)
     result: dict[str, Any]
-    rules = list(shape.find(schema.Rule))
     if text is not None:
         result = {"type": "string", "pattern": text.pattern}
     elif shape.model is not None:
         result = _object(shape.model)
-        rules += shape.model.RULES
-    elif shape.base is tuple:
-        result = {"type": "array", "items": _schema(schema.shape(shape.item))}
-    elif shape.base is dict:
-        result = {"type": "object", "additionalProperties": _schema(schema.shape(shape.item))}
+    elif shape.item is not None:
+        kind, key = ("array", "items") if shape.base is tuple else ("object", "additionalProperties")
+        result = {"type": kind, key: _schema(shape.item)}
     else:
         result = {"type": {str: "string", int: "integer", bool: "boolean"}[shape.base]}
     if shape.choices:
@@ -191,17 +188,17 @@ def _schema(shape: schema.Shape) -> dict[str, Any]:
     result |= _bounds(shape)
     for extra in shape.find(schema.Crd):
         result |= extra.keywords
-    validations = [{"message": rule.message, "rule": rule.cel} for rule in rules if rule.cel is not None]
+    validations = [{"message": rule.message, "rule": rule.cel} for rule in shape.rules if rule.cel is not None]
     return result | {"x-kubernetes-validations": validations} if validations else result
 
 
 def _object(model: schema.AnyModel) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
-    for name, info in schema.fields(model).items():
-        properties[name] = _field_schema(info)
-        stated = [extra.required for extra in schema.field_shape(info).find(schema.Crd) if extra.required is not None]
-        if stated[0] if stated else info.is_required():
+    for name, field in schema.fields(model).items():
+        properties[name] = _field_schema(field)
+        stated = [extra.required for extra in field.shape.find(schema.Crd) if extra.required is not None]
+        if stated[0] if stated else field.info.is_required():
             required.append(name)
     result: dict[str, Any] = {"type": "object", "properties": properties}
     return result | {"required": required} if required else result

@@ -8,6 +8,7 @@ once in Python.
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -103,25 +104,32 @@ AnyModel = type[Model] | type[Reading]
 @dataclass(frozen=True, slots=True)
 class Shape:
     """
-    A field's type taken apart.
+    A type taken apart.
 
-    `base` is str, int, bool, dict, tuple or a model; `choices` are the values of a Literal; `item` is the type of a
-    list's items or a map's values; `metadata` is all that was attached with Annotated or Field.
+    `base` is str, int, bool, dict, tuple or a model; `choices` are the values of a Literal; `item` is what the items of
+    a list or the values of a map are; `metadata` is all that was attached with Annotated or Field; `rules` are those
+    for the value, its model's first; `ruled` says whether there are rules for it or for any part of it.
     """
 
     base: Any
-    item: Any = None
+    metadata: tuple[Any, ...]
+    item: Shape | None = None
     choices: tuple[str, ...] = ()
-    metadata: tuple[Any, ...] = ()
+    model: AnyModel | None = None
+    rules: tuple[Rule, ...] = ()
+    ruled: bool = False
 
     def find(self, kind: type[Any]) -> Iterator[Any]:
         """What is attached of one kind."""
         return (entry for entry in self.metadata if isinstance(entry, kind))
 
-    @property
-    def model(self) -> AnyModel | None:
-        """The model that describes the value, if there is one."""
-        return self.base if isinstance(self.base, type) and issubclass(self.base, (Model, Reading)) else None
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a model: what pydantic knows of it, and its type taken apart."""
+
+    info: FieldInfo
+    shape: Shape
 
 
 def shape(annotation: Any, metadata: tuple[Any, ...] = ()) -> Shape:
@@ -135,20 +143,29 @@ def shape(annotation: Any, metadata: tuple[Any, ...] = ()) -> Shape:
     if origin in (types.UnionType, typing.Union):
         (present,) = (option for option in typing.get_args(annotation) if option is not type(None))
         return shape(present, metadata)
+    rules = tuple(entry for entry in metadata if isinstance(entry, Rule))
     if origin is Literal:
-        return Shape(str, choices=typing.get_args(annotation), metadata=metadata)
-    if origin is tuple:
-        return Shape(tuple, item=typing.get_args(annotation)[0], metadata=metadata)
-    if origin is dict:
-        return Shape(dict, item=typing.get_args(annotation)[1], metadata=metadata)
-    return Shape(annotation, metadata=metadata)
+        return Shape(str, metadata, choices=typing.get_args(annotation), rules=rules, ruled=bool(rules))
+    if origin in (tuple, dict):
+        item = shape(typing.get_args(annotation)[0 if origin is tuple else 1])
+        return Shape(origin, metadata, item=item, rules=rules, ruled=bool(rules) or item.ruled)
+    if isinstance(annotation, type) and issubclass(annotation, (Model, Reading)):
+        rules = (*annotation.RULES, *rules)
+        ruled = bool(rules) or any(field.shape.ruled for field in fields(annotation).values())
+        return Shape(annotation, metadata, model=annotation, rules=rules, ruled=ruled)
+    return Shape(annotation, metadata, rules=rules, ruled=bool(rules))
 
 
-def fields(model: AnyModel) -> dict[str, FieldInfo]:
+@functools.cache
+def model_shape(model: AnyModel) -> Shape:
+    """A model taken apart."""
+    return shape(model)
+
+
+@functools.cache
+def fields(model: AnyModel) -> dict[str, Field]:
     """The fields of a model by the name they have in a manifest."""
-    return {str(info.alias): info for info in model.model_fields.values()}
-
-
-def field_shape(info: FieldInfo) -> Shape:
-    """The type of a field taken apart."""
-    return shape(info.annotation, tuple(info.metadata))
+    return {
+        str(info.alias): Field(info, shape(info.annotation, tuple(info.metadata)))
+        for info in model.model_fields.values()
+    }

@@ -1,8 +1,15 @@
-"""How a wrong value is quoted in a message."""
+"""How messages name fields and quote values."""
 
 from __future__ import annotations
 
+import datetime
+import re
+
+Path = tuple[str | int, ...]
+"""Names of fields and indices of items, from the top of a manifest."""
+
 _LONGEST = 60
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WORDS = {True: "true", False: "false", None: "null"}
 
 
@@ -10,7 +17,20 @@ def shown(value: object) -> str:
     """The value as people would write it, cut to about 60 characters."""
     if value is None or isinstance(value, bool):
         return _WORDS[value]
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, str) and len(value) > _LONGEST:
         return repr(value[:_LONGEST] + "...")
     text = repr(value)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+
+
+def path(parts: Path) -> str:
+    """A path as people write it: `spec.taints[0].key`, `metadata.labels[example.com/team]`."""
+    text = ""
+    for part in parts:
+        if isinstance(part, str) and _NAME.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{part if str(part).isprintable() else shown(part)}]"
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crds import duration
@@ -87,6 +87,7 @@ def test_written(seconds, text):
     assert text == duration.format_duration(seconds)
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**33), 2**33))
 def test_written_durations_are_read_back(seconds):
     """Formatting loses nothing."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes.utils import quantity as official
 
@@ -177,6 +177,7 @@ def test_written(name, units, text):
     assert text == quantity.format_units(name, units)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["cpu", "memory", "pods"]), st.integers(-(2**62), 2**62))
 def test_written_amounts_are_read_back(name, units):
     """Formatting loses nothing."""
@@ -187,6 +188,7 @@ official_quantity: Callable[[str], Decimal] = official.parse_quantity
 SUFFIXES = ["", "n", "u", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi"]
 
 
+@settings(deadline=None)
 @given(st.integers(-8000, 8000), st.integers(0, 999), st.sampled_from(SUFFIXES))
 def test_agrees_with_the_official_client(number, fraction, suffix):
     """Where the official client is exact and the API server does not round, both say the same."""
@@ -199,6 +201,7 @@ def test_agrees_with_the_official_client(number, fraction, suffix):
     assert expected == quantity.parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.+-eEinumkKMGTP ", max_size=12))
 def test_any_text_is_a_number_or_refused(text):
     """No text makes anything but a number or a `QuantityError`."""
