@@ -88,8 +88,8 @@ def build_problem(
     """
     The problem of placing pods, with leave to remove the nodes in `removable` (by name).
 
-    `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In mode "repack" every owned node vanishes and its movable pods wait too. Raises
-    `catalog.region.UnknownRegionError`.
+    `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In
+    mode "repack" every owned node vanishes and its movable pods wait too. Raises `catalog.region.UnknownRegionError`.
     """
     notes: list[str] = []
     removable = removable or {}

@@ -14,9 +14,10 @@ from solver.rules import context, peers, storage
 
 @dataclasses.dataclass(slots=True)
 class _Alike:
-    """Pods with the same spec, namespace and labels, or of the same class."""
+    """Pods of the same spec, kind and storage, or of the same class; `first` is one of them."""
 
     first: cluster.Pod
+    kind: int
     volumes: storage.Storage
     pods: list[str] = dataclasses.field(default_factory=list)
     residents: dict[int, list[str]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
@@ -34,29 +35,24 @@ def classes(
 
     Labels count only as far as a term of these pods, or a required anti-affinity term of a running pod, can see them.
     """
-    alike = _alike(waiting, residents, claims)
-    terms = {key: _own_targets(each.first, known) for key, each in alike.items()}
-    kinds = {key: known.kind_of(each.first) for key, each in alike.items()}
-    seen = _seen_by([*terms.values(), [target for _, target in running.owners]], known)
+    alike = _alike(waiting, residents, known, claims)
+    terms = [_own_targets(each.first, known) for each in alike]
+    seen = _seen_by([*terms, [target for _, target in running.owners]], known)
     specs: dict[cluster.PodSpec, int] = {}
-    by_id: dict[int, int] = {}
     merged: dict[tuple[object, ...], _Alike] = {}
-    for key, each in alike.items():
-        spec = each.first.spec
-        number = by_id.get(id(spec))
-        if number is None:
-            number = by_id[id(spec)] = specs.setdefault(_without_claims(spec), len(specs))
-        same_class = (number, each.volumes, terms[key], seen[kinds[key]])
-        same = merged.setdefault(same_class, _Alike(each.first, each.volumes))
-        same.pods += each.pods
-        for place, pods in each.residents.items():
-            same.residents[place] += pods
+    for each, own in zip(alike, terms, strict=True):
+        spec = specs.setdefault(_without_claims(each.first.spec), len(specs))
+        same = merged.setdefault((spec, each.volumes, own, seen[each.kind]), each)
+        if same is not each:
+            same.pods += each.pods
+            for place, pods in each.residents.items():
+                same.residents[place] += pods
     found = [
         context.PodClass(
             spec=each.first.spec,
             namespace=each.first.namespace,
             labels=each.first.labels,
-            kind=known.kind_of(each.first),
+            kind=each.kind,
             volumes=each.volumes,
             pods=tuple(sorted(each.pods)),
             residents={place: tuple(sorted(pods)) for place, pods in sorted(each.residents.items())},
@@ -69,25 +65,27 @@ def classes(
 def _alike(
     waiting: Sequence[cluster.Pod],
     residents: Mapping[int, Sequence[cluster.Pod]],
+    known: peers.Peers,
     claims: storage.Usage,
-) -> dict[tuple[object, ...], _Alike]:
-    """Pods by spec, namespace, labels and storage: the same objects, without a look into them."""
+) -> list[_Alike]:
+    """Pods by spec (the object), kind and storage."""
     found: dict[tuple[object, ...], _Alike] = {}
+
+    def same(pod: cluster.Pod) -> _Alike:
+        spec, kind = pod.spec, known.kind_of(pod)
+        volumes = claims.of_pod(pod) if spec.claims or spec.ephemeral_claims else storage.NOTHING
+        key = (id(spec), kind) if volumes is storage.NOTHING else (id(spec), kind, volumes)
+        alike = found.get(key)
+        if alike is None:
+            alike = found[key] = _Alike(pod, kind, volumes)
+        return alike
+
     for pod in waiting:
-        _same_objects(found, pod, claims).pods.append(pod.key)
+        same(pod).pods.append(pod.key)
     for place, pods in residents.items():
         for pod in pods:
-            _same_objects(found, pod, claims).residents[place].append(pod.key)
-    return found
-
-
-def _same_objects(found: dict[tuple[object, ...], _Alike], pod: cluster.Pod, claims: storage.Usage) -> _Alike:
-    stored = claims.of_pod(pod)
-    key = (id(pod.spec), pod.namespace, id(pod.labels), None if stored is storage.NOTHING else stored)
-    same = found.get(key)
-    if same is None:
-        same = found[key] = _Alike(pod, stored)
-    return same
+            same(pod).residents[place].append(pod.key)
+    return list(found.values())
 
 
 def _own_targets(pod: cluster.Pod, known: peers.Peers) -> tuple[peers.Target, ...]:

@@ -195,14 +195,18 @@ def _finish(
                 allocatable=draft.offering.flavor.allocatable,
             )
         )
-    nodes = ovh_pools(existing)
+    there = ovh.further_pools(ovh_pools(existing))
     return Offers(
         tuple(found),
         tuple(draft.offering.flavor for draft in drafts),
         tuple(indices),
-        tuple(context.PoolKind(name, size, ovh.slots(name, size, nodes)) for name, (_, size) in kinds.items()),
+        tuple(_kind(name, size, there.get(name, ())) for name, (_, size) in kinds.items()),
         unpriced,
     )
+
+
+def _kind(name: str, size: int, there: Iterable[tuple[str, int]]) -> context.PoolKind:
+    return context.PoolKind(name, size, tuple((pool, max(0, size - nodes)) for pool, nodes in there))
 
 
 def ovh_pools(existing: Iterable[context.Place]) -> dict[str, int]:

@@ -32,6 +32,7 @@ Micro-euro per hour for a pool content that has no pool yet: among equal plans t
 """
 
 _HASH_LENGTH = 8
+_FURTHER = re.compile(r"[2-9]|[1-9][0-9]{1,2}")
 
 
 def content(
@@ -73,15 +74,19 @@ def further_name(pool: str, number: int) -> str:
     return pool if number == 1 else f"{pool}-{number}"
 
 
-def slots(pool: str, size: int, nodes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+def further_pools(nodes: Mapping[str, int]) -> dict[str, tuple[tuple[str, int], ...]]:
     """
-    The pools of this content, in order of their numbers, each with how many more nodes fit.
+    Pools of a cluster by the name of their content's first pool, in order, each with its number of nodes.
 
-    `nodes` are all pools of the cluster with their numbers of nodes.
+    `nodes` maps pool name to number of nodes.
     """
-    pattern = re.compile(re.escape(pool) + r"(?:-([2-9]|[1-9][0-9]{1,2}))?")
-    found = [(int(match[1] or 1), each) for each in nodes if (match := pattern.fullmatch(each))]
-    return tuple((each, max(0, size - nodes[each])) for _, each in sorted(found))
+    found: dict[str, list[tuple[int, str]]] = {}
+    for pool in nodes:
+        found.setdefault(pool, []).append((1, pool))
+        first, _, number = pool.rpartition("-")
+        if _FURTHER.fullmatch(number):
+            found.setdefault(first, []).append((int(number), pool))
+    return {first: tuple((pool, nodes[pool]) for _, pool in sorted(pools)) for first, pools in found.items()}
 
 
 def pool_names(kind: context.PoolKind, count: int) -> list[str]:
