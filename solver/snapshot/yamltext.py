@@ -1,0 +1,219 @@
+"""
+YAML as Kubernetes reads it, as plain JSON values.
+
+libyaml finds the events, and the values are built straight from them: no nodes, no tags, no Python objects. Plain
+scalars mean what they mean to kubectl (sigs.k8s.io/yaml): booleans, numbers and null of YAML 1.1, among them `yes`,
+`on`, `y`, `0x1F`, `017` and `1_000`; timestamps and base-60 numbers stay texts. Keys are texts. `<<` merges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+DEPTH = 200
+"""Deepest nesting of mappings and lists. CustomResourceDefinitions, the deepest objects there are, need about 50."""
+
+ALIASED = 100_000
+"""How many values of one document aliases and merges may repeat. Manifests written by people repeat a few hundred."""
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True),
+    **dict.fromkeys(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"], False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+}
+_INTEGER = re.compile(
+    r"([-+]?)(?:0[xX]([0-9a-fA-F]{1,32})|0[bB]([01]{1,128})|0[oO]?([0-7]{1,48})|([1-9][0-9]{0,40}|0))"
+)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_TAG = "tag:yaml.org,2002:"
+_MERGE = "<<"
+
+
+class YamlError(ValueError):
+    """The text is not YAML that can be read; `message` says what and in which line, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message, self.hint = message, hint
+        super().__init__(f"{message}; {hint}" if hint else message)
+
+
+def documents(text: bytes) -> Iterator[Any]:
+    """
+    The documents of a text in UTF-8 or UTF-16, one after the other, as dict, list, str, int, float, bool or None.
+
+    Raises `YamlError` at the first thing that cannot be read; the documents before it have been given by then.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            yield from _documents(loader)
+        finally:
+            loader.dispose()
+    except yaml.reader.ReaderError as error:
+        raise YamlError(
+            f"byte {error.position + 1}: {error.reason}", "write plain UTF-8 text without control characters"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text) from None
+
+
+def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for each kind of event
+    get_event = loader.get_event
+    scalars: dict[str, Any] = {}
+    anchors: dict[str, tuple[Any, int]] = {}
+    stack: list[tuple[Any, str | None, str | None, int]] = []
+    current: Any = []
+    key: str | None = None
+    anchor: str | None
+    count = start = aliased = 0
+    while True:
+        event = get_event()
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            value = event.value
+            if event.implicit[0]:
+                if value in scalars:
+                    value = scalars[value]
+                else:
+                    value = scalars[value] = plain(value)
+            elif event.tag and event.tag != "!":
+                value = _tagged(event)
+            count += 1
+            if event.anchor:
+                anchors[event.anchor] = (value, 1)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            if len(stack) >= DEPTH:
+                raise YamlError(f"line {_line(event)}: nested more than {DEPTH} levels deep", "no Kubernetes object is")
+            if event.tag and event.tag not in ("!", f"{_TAG}map", f"{_TAG}seq"):
+                raise _unknown_tag(event)
+            if key is None and type(current) is dict:
+                raise YamlError(f"line {_line(event)}: a key is a mapping or a list", "write a text as key")
+            stack.append((current, key, event.anchor, start))
+            current, key, start = ({} if kind is yaml.MappingStartEvent else []), None, count
+            continue
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            value = current
+            if kind is yaml.MappingEndEvent and _MERGE in current:
+                aliased += _merge(current, event)
+            current, key, anchor, before = stack.pop()
+            count += 1
+            if anchor:
+                anchors[anchor] = (value, count - start)
+            start = before
+        elif kind is yaml.AliasEvent:
+            if event.anchor not in anchors:
+                raise YamlError(
+                    f"line {_line(event)}: *{event.anchor} is used before &{event.anchor} is complete",
+                    "put the anchor before its aliases, not around them",
+                )
+            value, size = anchors[event.anchor]
+            count += size
+            aliased += size
+        elif kind is yaml.DocumentStartEvent:
+            current, key, count, start, aliased = [], None, 0, 0, 0
+            anchors.clear()
+            continue
+        elif kind is yaml.DocumentEndEvent:
+            yield current[0]
+            continue
+        elif kind is yaml.StreamEndEvent:
+            return
+        else:
+            continue
+        if aliased > ALIASED:
+            raise YamlError(f"line {_line(event)}: aliases repeat more than {ALIASED} values", "write the values out")
+        if type(current) is list:
+            current.append(value)
+        elif key is None:
+            key = value if type(value) is str else _key(value, event)
+            if key in current:
+                raise YamlError(
+                    f'line {_line(event)}: the key "{key}" stands twice in one mapping', "keep one of the two"
+                )
+        else:
+            current[key] = value
+            key = None
+
+
+def plain(text: str) -> Any:
+    """What a scalar without quotes and tag means to Kubernetes."""
+    first = text[:1]
+    if first not in "+-.0123456789" or not first:
+        return _WORDS.get(text, text)
+    digits = text.replace("_", "") if first != "." else text
+    match = _INTEGER.fullmatch(digits)
+    if match is not None:
+        sign, hexadecimal, binary, octal, decimal = match.groups()
+        bases = ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10))
+        amount = next(int(part, base) for part, base in bases if part is not None)
+        return -amount if sign == "-" else amount
+    if _FLOAT.fullmatch(digits) is not None:
+        number = float(digits)
+        return number if abs(number) != float("inf") else text
+    return text
+
+
+def _tagged(event: Any) -> Any:
+    name = event.tag.removeprefix(_TAG)
+    value = event.value
+    if name in ("str", "binary", "timestamp"):
+        return value
+    meant = plain(value)
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
+    if name not in kinds:
+        raise _unknown_tag(event)
+    if not isinstance(meant, kinds[name]) or (isinstance(meant, bool) and name != "bool"):
+        raise YamlError(f'line {_line(event)}: "{value}" is no !!{name}', "leave the tag out")
+    return meant
+
+
+def _key(value: Any, event: Any) -> str:
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise YamlError(f"line {_line(event)}: a key is {'empty' if value is None else 'no text'}", "write a text as key")
+
+
+def _merge(mapping: dict[str, Any], event: Any) -> int:
+    """Resolves `<<` in place: own keys go first, then those of earlier sources. Returns how many were added."""
+    given = mapping.pop(_MERGE)
+    sources = given if isinstance(given, list) else [given]
+    size = len(mapping)
+    for source in sources:
+        if not isinstance(source, dict):
+            raise YamlError(f"line {_line(event)}: << merges what is no mapping", "give it a mapping or several")
+        for key, value in source.items():
+            mapping.setdefault(key, value)
+    return len(mapping) - size
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _unknown_tag(event: Any) -> YamlError:
+    tag = f"!!{event.tag.removeprefix(_TAG)}" if event.tag.startswith(_TAG) else event.tag
+    return YamlError(f'line {_line(event)}: the tag "{tag}" has no meaning here', "leave it out")
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: bytes) -> YamlError:
+    what = ": ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark
+    if mark is None:
+        return YamlError(f"not valid YAML ({what})")
+    *_, rest = text.split(b"\n", mark.line)
+    if rest[mark.column : mark.column + 1] == b"\t":
+        hint = "indent with blanks, not with tabs"
+    elif b"{{" in text:
+        hint = "this looks like a template: render it first, for instance with helm template"
+    elif not rest[mark.column :].strip():
+        hint = "the text ends too early: is the file complete?"
+    else:
+        hint = "correct the text there"
+    return YamlError(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({what})", hint)
