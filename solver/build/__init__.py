@@ -172,6 +172,11 @@ def _existing(
             on_node[pod.node].append(pod)
     for pod in pending.nominated(of):
         on_node[pod.nominated_node].append(pod)
+    leaving = pending.deleting_nodes(of)
+    for place in found:
+        if place.name in leaving and not any(pending.movable(pod) for pod in place.pods):
+            place.gone = True
+            place.pods.clear()
     if asked.mode != "repack":
         return found, waiting
     going = [place for place in found if place.claim is not None or place.node_pool]

@@ -22,25 +22,9 @@ class Daemons:
 
 
 def of_cluster(of: cluster.Cluster) -> Daemons:
-    """
-    The DaemonSets of a cluster.
-
-    The newest real pod of each stands for it, with the node affinity of its template, since real daemon pods are pinned
-    to their node; without a pod the template stands for itself. Source: Karpenter `pkg/controllers/state/cluster.go`.
-    """
-    newest: dict[tuple[str, str], cluster.Pod] = {}
-    for pod in of.pods.values():
-        if pod.owner is not None and pod.owner.kind == KIND and not pod.synthetic:
-            key = (pod.namespace, pod.owner.name)
-            known = newest.get(key)
-            if known is None or (pod.created, pod.name) > (known.created, known.name):
-                newest[key] = pod
-    names, specs = [], []
-    for each in sorted(of.daemon_sets.values(), key=lambda each: (each.namespace, each.name)):
-        real = newest.get((each.namespace, each.name))
-        names.append((each.namespace, each.name))
-        specs.append(each.spec if real is None else dataclasses.replace(real.spec, node_terms=each.spec.node_terms))
-    return Daemons(tuple(names), tuple(specs))
+    """The DaemonSets of a cluster, by namespace and name."""
+    sets = sorted(of.daemon_sets.values(), key=lambda each: (each.namespace, each.name))
+    return Daemons(tuple((each.namespace, each.name) for each in sets), tuple(each.spec for each in sets))
 
 
 def matches(sets: Daemons, of: table.LabelTable, tainted: Sequence[tuple[cluster.Taint, ...]]) -> list[problem.Mask]:

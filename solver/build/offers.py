@@ -163,8 +163,7 @@ def _variants(made: context.Template, named: Mapping[str, frozenset[str]], notes
 def _finish(
     drafts: Sequence[_Draft], sets: daemons.Daemons, existing: Sequence[context.Place], unpriced: tuple[str, ...]
 ) -> Offers:
-    started = {places.REGISTERED: "true", places.INITIALIZED: "true"}
-    rows = table.LabelTable([table.unborn(draft.labels) | started for draft in drafts] if sets.specs else [])
+    rows = table.LabelTable([table.unborn(draft.labels) | places.STARTED for draft in drafts] if sets.specs else [])
     masks = daemons.matches(sets, rows, [draft.template.taints for draft in drafts]) if sets.specs else []
     taken = {}
     indices, found = [], []

@@ -14,13 +14,16 @@ from solver.rules import context, resources, table
 REGISTERED = "karpenter.sh/registered"
 INITIALIZED = "karpenter.sh/initialized"
 
+STARTED = {REGISTERED: "true", INITIALIZED: "true"}
+"""Labels that every node of a NodePool gets when it joins; DaemonSets may select on them."""
+
 EPHEMERAL_TAINTS = frozenset(
     {
-        cluster.Taint("node.kubernetes.io/not-ready", "", "NoSchedule"),
-        cluster.Taint("node.kubernetes.io/not-ready", "", "NoExecute"),
-        cluster.Taint("node.kubernetes.io/unreachable", "", "NoSchedule"),
-        cluster.Taint("node.cloudprovider.kubernetes.io/uninitialized", "true", "NoSchedule"),
-        cluster.Taint("karpenter.sh/unregistered", "", "NoExecute"),
+        ("node.kubernetes.io/not-ready", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+        ("node.kubernetes.io/unreachable", "NoSchedule"),
+        ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
+        ("karpenter.sh/unregistered", "NoExecute"),
     }
 )
 """Taints that go by themselves while a node starts (Karpenter `pkg/scheduling/taints.go`)."""
@@ -53,20 +56,14 @@ def _place(
     own = _labels(node, claim)
     pool = (claim.node_pool if claim else "") or own.get(labels.NODEPOOL, "")
     flavor = known.flavors.get(own.get(labels.INSTANCE_TYPE, ""))
-    owned = claim is not None or bool(pool)
     allocatable = dict(node.allocatable) if node else {}
     capacity = dict(node.capacity) if node else {}
     if claim is not None and not _initialized(node, claim):
-        allocatable |= {key: amount for key, amount in claim.allocatable.items() if not allocatable.get(key)}
-        capacity |= {key: amount for key, amount in claim.capacity.items() if not capacity.get(key)}
-    if owned and flavor is not None:
-        allocatable = allocatable or dict(flavor.allocatable)
-        capacity = capacity or dict(flavor.capacity)
+        allocatable = _first_known(allocatable, claim.allocatable, flavor.allocatable if flavor else {})
+        capacity = _first_known(capacity, claim.capacity, flavor.capacity if flavor else {})
     price = None
-    if owned and flavor is not None:
-        node_class = of.node_classes.get(_node_class(claim, pool, of))
-        monthly = node_class is not None and node_class.manifest.spec.monthly_billed
-        price = catalogue.price_per_hour(flavor, monthly=monthly)[1]
+    if pool and flavor is not None:
+        price = catalogue.price_per_hour(flavor, monthly=_monthly(pool, of))[1]
     name = node.name if node else claim.name if claim else ""
     return context.Place(
         name=name,
@@ -76,7 +73,7 @@ def _place(
         flavor=own.get(labels.INSTANCE_TYPE, ""),
         zone=own.get(labels.ZONE, ""),
         price=price or 0,
-        labels=(own if node else table.with_old_names(own)) | {table.NAME_FIELD: name},
+        labels=own | {table.NAME_FIELD: name} if node else table.unborn(own),
         taints=_taints(node, claim),
         allocatable=allocatable,
         capacity=capacity,
@@ -85,19 +82,33 @@ def _place(
     )
 
 
-def _node_class(claim: cluster.NodeClaim | None, pool: str, of: cluster.Cluster) -> str:
-    if claim is not None and claim.node_class:
-        return claim.node_class
+def _monthly(pool: str, of: cluster.Cluster) -> bool:
+    """Whether nodes of a NodePool are bought by the month where that is possible."""
     owner = of.node_pools.get(pool)
-    return owner.manifest.spec.template.spec.node_class_ref.name if owner else ""
+    if owner is None:
+        return False
+    node_class = of.node_classes.get(owner.manifest.spec.template.spec.node_class_ref.name)
+    return node_class is not None and node_class.manifest.spec.monthly_billed
 
 
 def _initialized(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> bool:
-    return node is not None and (claim is None or node.labels.get(INITIALIZED) == "true")
+    if node is None or claim is None:
+        return node is not None
+    return claim.is_true("Initialized") or node.labels.get(INITIALIZED) == "true"
 
 
 def _registered(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> bool:
-    return node is not None and (claim is None or node.labels.get(REGISTERED) == "true")
+    if node is None or claim is None:
+        return node is not None
+    return claim.is_true("Registered") or node.labels.get(REGISTERED) == "true"
+
+
+def _first_known(*figures: Mapping[str, int]) -> dict[str, int]:
+    """Amounts by resource, each from the first of the figures that has one above zero."""
+    found: dict[str, int] = {}
+    for each in figures:
+        found |= {resource: amount for resource, amount in each.items() if not found.get(resource)}
+    return found
 
 
 def _labels(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> dict[str, str]:
@@ -107,7 +118,7 @@ def _labels(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> dict[
         own |= {
             each.key: each.values[0] for each in claim.requirements if each.operator == "In" and len(each.values) == 1
         }
-        own |= claim.labels
+        own |= STARTED | dict(claim.labels)
         if claim.node_pool:
             own.setdefault(labels.NODEPOOL, claim.node_pool)
     if node is not None:
@@ -122,11 +133,12 @@ def _taints(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> tuple
     found = node.taints if node is not None and _registered(node, claim) else claim.taints
     if _initialized(node, claim):
         return found
-    return tuple(taint for taint in found if not _passing(taint) and taint not in claim.startup_taints)
-
-
-def _passing(taint: cluster.Taint) -> bool:
-    return taint in EPHEMERAL_TAINTS or taint.key.startswith(EPHEMERAL_PREFIX)
+    passing = EPHEMERAL_TAINTS | {(taint.key, taint.effect) for taint in claim.startup_taints}
+    return tuple(
+        taint
+        for taint in found
+        if (taint.key, taint.effect) not in passing and not taint.key.startswith(EPHEMERAL_PREFIX)
+    )
 
 
 def _closed(node: cluster.Node | None, claim: cluster.NodeClaim | None, allocatable: Mapping[str, int]) -> str:

@@ -69,10 +69,10 @@ class Place:
     """
     An existing node, or a claim without a Node.
 
-    `labels` and `taints` are those that count for pods. `closed` says why it takes no pods, "" when it does. `room`
-    is what is left of each resource after running, nominated and coming DaemonSet pods, and may be below zero.
-    `daemons` are indices of DaemonSets still to come. `volume_limits` is by CSI driver; a driver that is not in it
-    has no limit.
+    `labels` and `taints` are those that count for pods. `closed` says why it takes no pods, "" when it does. `gone`:
+    nothing keeps it from going away, so that it counts for nothing any more. `room` is what is left of each resource
+    after running, nominated and coming DaemonSet pods, and may be below zero. `daemons` are indices of DaemonSets still
+    to come. `volume_limits` is by CSI driver, as far as CSINode says.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Place:
     allocatable: Mapping[str, int]
     capacity: Mapping[str, int]
     closed: str = ""
+    gone: bool = False
     room: dict[str, int] = dataclasses.field(default_factory=dict)
     daemons: tuple[int, ...] = ()
     volume_limits: Mapping[str, int] = dataclasses.field(default_factory=dict)

@@ -93,6 +93,7 @@ def _counted(about: context.Context, constraint: cluster.Spread, owner: _Owner) 
     in.
     """
     mask = np.ones(len(about.table), dtype=np.bool_)
+    mask[: len(about.places)] = [not place.gone for place in about.places]
     for each in owner.constraints:
         if each.hard == constraint.hard:
             mask &= ~about.missing(each.topology_key)

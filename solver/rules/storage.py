@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from catalog import labels as label_names
 from solver import cluster
 
 CINDER = "cinder.csi.openstack.org"
@@ -25,15 +24,15 @@ class Storage:
     What the volumes of a pod ask; equal values are equal for every rule.
 
     `terms`: for each volume its alternatives. `attached`: volumes of its own by CSI driver. `shared`: claims that
-    other pods use too, with their driver ("" = not counted). `unbound`: shared claims that are not bound, with the
-    topology key that will bind them. `once`: claims that one pod only may use. `problem`: why Karpenter ignores the
+    other pods use too, with their driver ("" = not counted). `unbound`: shared claims whose volume is yet
+    to be made, in one zone for all. `once`: claims that one pod only may use. `problem`: why Karpenter ignores the
     pod, or None.
     """
 
     terms: tuple[tuple[cluster.NodeTerm, ...], ...] = ()
     attached: tuple[tuple[str, int], ...] = ()
     shared: tuple[tuple[str, str], ...] = ()
-    unbound: tuple[tuple[str, str], ...] = ()
+    unbound: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -46,14 +45,13 @@ class Claim:
     """
     One claim looked up.
 
-    `terms` are alternatives of its volume or class, `driver` is its CSI driver ("" = not counted), `unbound_key` the
-    label that binding will fix ("" = bound, or none), `once` says that one pod only may use it, `problem` why its
-    pods are ignored.
+    `terms` are alternatives of its volume or class, `driver` is its CSI driver ("" = not counted). `unbound`: its
+    volume is yet to be made. `once`: one pod only may use it. `problem`: why its pods are ignored.
     """
 
     terms: tuple[cluster.NodeTerm, ...] | None = None
     driver: str = ""
-    unbound_key: str = ""
+    unbound: bool = False
     once: bool = False
     problem: str | None = None
 
@@ -73,7 +71,7 @@ class Usage:
         terms: list[tuple[cluster.NodeTerm, ...]] = []
         attached: collections.Counter[str] = collections.Counter()
         shared: list[tuple[str, str]] = []
-        unbound: list[tuple[str, str]] = []
+        unbound: list[str] = []
         once: list[str] = []
         for key in claims_of(pod):
             claim = self.claim(pod, key)
@@ -85,8 +83,8 @@ class Usage:
                 attached[claim.driver] += 1
                 continue
             shared.append((key, claim.driver))
-            if claim.unbound_key:
-                unbound.append((key, claim.unbound_key))
+            if claim.unbound:
+                unbound.append(key)
             if claim.once:
                 once.append(key)
         del attached[""]
@@ -147,7 +145,7 @@ class Usage:
             return Claim(problem=f'failed to validate pvc, provisioner "{NO_PROVISIONER}" makes no volumes')
         driver = CINDER if storage_class.provisioner == IN_TREE_CINDER else storage_class.provisioner
         driver = "" if driver.startswith("kubernetes.io/") else driver
-        return Claim(storage_class.topologies or None, driver, _binding_key(storage_class, driver), once)
+        return Claim(storage_class.topologies or None, driver, unbound=True, once=once)
 
     def _class_of(self, claim: cluster.VolumeClaim) -> cluster.StorageClass | None:
         classes = self._cluster.storage_classes
@@ -163,11 +161,3 @@ def claims_of(pod: cluster.Pod) -> tuple[str, ...]:
         return ()
     named = [f"{pod.namespace}/{claim}" for claim in spec.claims]
     return tuple(dict.fromkeys([*named, *(f"{pod.key}-{each.volume}" for each in spec.ephemeral_claims)]))
-
-
-def _binding_key(storage_class: cluster.StorageClass, driver: str) -> str:
-    """The label that a volume made of this class will be bound to; "" when nothing says that there is one."""
-    keys = [expression.key for term in storage_class.topologies for expression in term.expressions]
-    if keys:
-        return keys[0]
-    return label_names.CINDER_ZONE if driver == CINDER else ""

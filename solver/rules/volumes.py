@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from catalog import labels
 from solver import problem
 from solver.rules import builder, context, storage
 
@@ -109,7 +110,7 @@ def _attachments(about: context.Context, into: builder.Builder) -> None:
     used = _used_volumes(about)
     for driver in sorted(drivers):
         requests = np.array([dict(each.volumes.attached).get(driver, 0) for each in about.classes], dtype=np.int64)
-        room = [_limit(about, place, driver) - len(used[index][driver]) for index, place in enumerate(about.places)]
+        room = [_limit(place, driver) - len(used[index][driver]) for index, place in enumerate(about.places)]
         room += [MAX_CINDER_VOLUMES if driver == storage.CINDER else UNLIMITED] * len(about.offers)
         number = into.amount(resource(driver), requests, np.maximum(np.array(room, dtype=np.int64), 0), name)
         for key, members in shared.items():
@@ -127,17 +128,14 @@ def _used_volumes(about: context.Context) -> list[dict[str, set[str]]]:
     return used
 
 
-def _limit(about: context.Context, place: context.Place, driver: str) -> int:
+def _limit(place: context.Place, driver: str) -> int:
     """What CSINode says; where it says nothing, MKS's own limit for Cinder and none for others."""
-    if place.name in about.objects.csi_limits:
-        return place.volume_limits.get(driver, UNLIMITED)
-    return MAX_CINDER_VOLUMES if driver == storage.CINDER else UNLIMITED
+    return place.volume_limits.get(driver, MAX_CINDER_VOLUMES if driver == storage.CINDER else UNLIMITED)
 
 
 def _common_domains(about: context.Context, into: builder.Builder) -> None:
-    by_claim = _by_claim((index, key) for index, each in enumerate(about.classes) for key, _ in each.volumes.unbound)
-    keys = {key: topology for each in about.classes for key, topology in each.volumes.unbound}
+    by_claim = _by_claim((index, key) for index, each in enumerate(about.classes) for key in each.volumes.unbound)
     for key, members in by_claim.items():
         into.common_domains.append(
-            problem.CommonDomain(f"volume {key}", into.topology(keys[key]), into.class_mask(members))
+            problem.CommonDomain(f"volume {key}", into.topology(labels.ZONE), into.class_mask(members))
         )
