@@ -115,7 +115,7 @@ class Requirement(schema.Model):
     operator: Annotated[
         Operator,
         pydantic.Field(
-            description="How the label relates to the forms. In and NotIn: one of them, none of them. Exists and "
+            description="How the label relates to the values. In and NotIn: one of them, none of them. Exists and "
             "DoesNotExist: the label is there or not, whatever its value. Gt, Lt, Gte and Lte: its value, a whole "
             "number, is greater than, less than, at least or at most the single value given.",
             examples=["In"],
