@@ -1,0 +1,92 @@
+"""The plan as a document: every pod it must account for stands in it once, names exist, lists and sums agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from solver import plan
+from solver.check import facts
+
+PODS, NAMES, COST = "pods", "names", "cost"
+
+
+def pods(known: facts.Facts) -> Iterator[plan.Violation]:
+    """Pods that are missing, stand twice, do not exist, or are none of the plan's business."""
+    answer = known.answer
+    left_out = Counter(each.pod for each in answer.unschedulable)
+    for key, times in left_out.items():
+        if times > 1:
+            yield _pod(key, f"pod {key} is listed {times} times as unschedulable")
+    for key in dict.fromkeys((*answer.placements, *left_out)):
+        if key not in known.snapshot.pods:
+            yield _pod(key, f"pod {key} does not exist")
+        elif not known.must_account(key):
+            yield _pod(
+                key, f"pod {key} is neither waiting nor on a node that goes away, so it has no place in the plan"
+            )
+        elif key in answer.placements and key in left_out:
+            yield _pod(key, f"pod {key} is both placed and unschedulable")
+    for key in (*known.waiting, *known.moving):
+        if key not in answer.placements and key not in left_out:
+            yield _pod(key, f"pod {key} is neither placed nor unschedulable")
+
+
+def names(known: facts.Facts) -> Iterator[plan.Violation]:
+    """Names of nodes that clash or do not exist, and lists of pods that do not agree with the placements."""
+    answer, snapshot = known.answer, known.snapshot
+    taken = snapshot.nodes.keys() | snapshot.node_claims.keys()
+    for name, times in Counter(new.name for new in answer.create).items():
+        if times > 1 or name in taken:
+            yield plan.Violation(NAMES, "", name, f"node {name}: another node or claim has this name")
+    places = snapshot.nodes.keys() | known.in_flight.keys() | known.created.keys()
+    for key, name in answer.placements.items():
+        if name not in places:
+            yield plan.Violation(NAMES, key, name, f"pod {key} is placed on {name}, which is no node of the plan")
+        elif name in known.deleted and key not in known.stuck:
+            yield plan.Violation(NAMES, key, name, f"pod {key} is placed on {name}, which the plan removes")
+    here: dict[str, list[str]] = {}
+    for key, name in answer.placements.items():
+        if name in known.created:
+            here.setdefault(name, []).append(key)
+    for new in answer.create:
+        if sorted(new.pods) != sorted(here.get(new.name, ())):
+            yield plan.Violation(
+                NAMES, "", new.name, f"node {new.name}: its list of pods is not that of the placements"
+            )
+        for gone in new.replaces:
+            if gone not in known.deleted:
+                yield plan.Violation(NAMES, "", new.name, f"node {new.name} replaces {gone}, which the plan keeps")
+    for gone_name, times in Counter(gone.node for gone in answer.delete).items():
+        if gone_name not in snapshot.nodes or times > 1:
+            words = "which does not exist" if gone_name not in snapshot.nodes else f"{times} times"
+            yield plan.Violation(NAMES, "", gone_name, f"the plan removes {gone_name}, {words}")
+
+
+def cost(known: facts.Facts) -> Iterator[plan.Violation]:
+    """
+    Sums of money that do not add up.
+
+    `before` is every node and claim that a NodePool owns, in deletion or not, at catalogue price (0 where none is
+    known).
+    """
+    answer = known.answer
+    figures = answer.cost
+    before = sum(
+        known.hourly(known.flavor(node.labels), pool)
+        for node in known.snapshot.nodes.values()
+        if (pool := known.node_pool(node))
+    ) + sum(known.hourly(known.flavor(claim.labels), claim.node_pool) for claim in known.in_flight.values())
+    expected = (
+        ("before", figures.before, before),
+        ("create", figures.create, sum(new.hourly for new in answer.create)),
+        ("delete", figures.delete, sum(gone.hourly for gone in answer.delete)),
+        ("after", figures.after, figures.before + figures.create - figures.delete),
+    )
+    for name, stated, right in expected:
+        if stated != right:
+            yield plan.Violation(COST, "", "", f"cost {name} is stated as {stated} micro-euro per hour, it is {right}")
+
+
+def _pod(key: str, words: str) -> plan.Violation:
+    return plan.Violation(PODS, key, "", words)

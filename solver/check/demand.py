@@ -1,0 +1,113 @@
+"""
+Which pods a plan has to account for.
+
+Waiting pods, and pods of nodes that go away. Sources: interfaces of `solve` (docs), Karpenter core
+`pkg/utils/pod/scheduling.go` and `pkg/utils/pdb/pdb.go`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from crds import duration
+from solver import cluster
+from solver.check import match
+
+DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
+UNSCHEDULABLE = "Unschedulable"
+
+
+def is_waiting(pod: cluster.Pod) -> bool:
+    """Whether the scheduler has still to find a node for a pod, and may."""
+    return (
+        not pod.node
+        and not pod.terminal
+        and not pod.deleting
+        and not pod.gated
+        and not is_bound_to_nodes(pod)
+        and pod.unscheduled_reason in (None, UNSCHEDULABLE)
+    )
+
+
+def is_bound_to_nodes(pod: cluster.Pod) -> bool:
+    """Whether a pod belongs to its node: of a DaemonSet, or a static pod's mirror."""
+    return pod.mirror or (pod.owner is not None and pod.owner.kind in ("DaemonSet", "Node"))
+
+
+def is_reschedulable(pod: cluster.Pod) -> bool:
+    """Whether a running pod comes back elsewhere when its node goes."""
+    if pod.terminal or is_bound_to_nodes(pod):
+        return False
+    return not pod.deleting or (pod.owner is not None and pod.owner.kind == "StatefulSet")
+
+
+def is_active(pod: cluster.Pod) -> bool:
+    """Whether a pod is neither finished nor on its way out."""
+    return not pod.terminal and not pod.deleting
+
+
+def is_protected(pod: cluster.Pod, now: int) -> bool:
+    """
+    Whether `karpenter.sh/do-not-disrupt` protects a pod at `now`: "true", or a duration since the pod started.
+
+    A pod that has not started is protected; a duration that cannot be read or is not above zero protects nobody.
+    """
+    text = pod.annotations.get(DO_NOT_DISRUPT)
+    if text is None:
+        return False
+    if text == "true":
+        return True
+    try:
+        seconds = duration.parse_duration(text)
+    except duration.DurationError:
+        return False
+    return seconds > 0 and (pod.started is None or now - pod.started < seconds)
+
+
+@dataclasses.dataclass(slots=True)
+class Budgets:
+    """The PodDisruptionBudgets of a cluster, asked about one pod after the other."""
+
+    by_namespace: dict[str, list[cluster.Budget]]
+    _known: dict[tuple[str, int], tuple[cluster.Budget, ...]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, snapshot: cluster.Cluster) -> Budgets:
+        """The budgets of a cluster."""
+        found: dict[str, list[cluster.Budget]] = {}
+        for budget in snapshot.budgets.values():
+            found.setdefault(budget.namespace, []).append(budget)
+        return cls(found)
+
+    def covering(self, pod: cluster.Pod) -> tuple[cluster.Budget, ...]:
+        """Budgets whose selector matches a pod."""
+        there = self.by_namespace.get(pod.namespace)
+        if not there:
+            return ()
+        key = (pod.namespace, id(pod.labels))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = tuple(b for b in there if match.selects(b.selector, pod.labels))
+        return found
+
+    def never_allow(self, pod: cluster.Pod) -> bool:
+        """Whether a pod can never be evicted: two budgets, or one that allows no disruption at all."""
+        found = self.covering(pod)
+        if len(found) > 1:
+            return True
+        return any(not skips(budget, pod) and is_closed(budget) for budget in found)
+
+
+def skips(budget: cluster.Budget, pod: cluster.Pod) -> bool:
+    """Whether a budget lets a pod go because it is not ready anyway."""
+    return budget.always_allow_unhealthy and not pod.ready
+
+
+def is_closed(budget: cluster.Budget) -> bool:
+    """Whether a budget is written so that it never allows a disruption."""
+    return budget.max_unavailable in ("0", "0%") or budget.min_available == "100%"
+
+
+def may_be_evicted(pod: cluster.Pod, budgets: Budgets, now: int) -> bool:
+    """Whether a pod of a node that goes away moves at all, before a deadline ends it."""
+    return not is_protected(pod, now) and not budgets.never_allow(pod)

@@ -1,0 +1,139 @@
+"""What the checker derives from its input once: NodePools, offers, which pods are to be placed, which nodes go."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from catalog import catalogue
+from catalog import labels as names
+from solver import cluster, options, plan
+from solver.check import daemons, demand, market, pools, storage
+
+
+@dataclasses.dataclass(slots=True)
+class Facts:
+    """
+    The question and the answer, indexed.
+
+    `claim_of` maps node names to their claims, `in_flight` holds the claims that have no Node. `leaving` are nodes in
+    deletion, `deleted` those that the plan removes. `moving` maps pods of both, as far as they move, to the node that
+    they leave; `stuck` are pods that may not be evicted and hold their node until a deadline or for ever.
+    """
+
+    snapshot: cluster.Cluster
+    catalogue: catalogue.Catalogue
+    asked: options.Options
+    answer: plan.Plan
+    node_pools: Mapping[str, pools.Pool]
+    daemon_sets: daemons.Daemons
+    offers: market.Market
+    budgets: demand.Budgets
+    claim_of: dict[str, cluster.NodeClaim]
+    in_flight: dict[str, cluster.NodeClaim]
+    leaving: set[str]
+    deleted: dict[str, plan.GoneNode]
+    created: dict[str, plan.NewNode]
+    waiting: set[str]
+    moving: dict[str, str]
+    stuck: set[str]
+    storage: storage.Storage
+    affordable: list[market.Offer] | None = None
+    """Filled by `fleet.affordable`."""
+
+    def node_pool(self, node: cluster.Node) -> str:
+        """Name of the NodePool that owns a node, "" when none does."""
+        claim = self.claim_of.get(node.name)
+        return (claim.node_pool if claim is not None else "") or node.labels.get(names.NODEPOOL, "")
+
+    def flavor(self, labels: Mapping[str, str]) -> str:
+        """Name of the flavor that labels name, "" when they do not."""
+        return labels.get(names.INSTANCE_TYPE, "")
+
+    def hourly(self, flavor_name: str, node_pool: str) -> int:
+        """Catalogue price of a node that exists, micro-euro per hour; 0 when it is not known."""
+        of = self.catalogue.flavors.get(flavor_name)
+        pool = self.node_pools.get(node_pool)
+        if of is None:
+            return 0
+        return catalogue.price_per_hour(of, monthly=pool is not None and pool.monthly)[1] or 0
+
+    def must_account(self, key: str) -> bool:
+        """Whether a pod belongs into the plan's placements or its list of unschedulable pods."""
+        return key in self.waiting or key in self.moving
+
+
+def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options) -> Facts:
+    """Index a question and its answer."""
+    pool_views = pools.read(snapshot, asked)
+    all_daemons = daemons.Daemons(tuple(snapshot.daemon_sets.values()))
+    claim_of, in_flight = _claims(snapshot)
+    leaving = {
+        name for name, node in snapshot.nodes.items() if node.deleting or (name in claim_of and claim_of[name].deleting)
+    }
+    found = Facts(
+        snapshot=snapshot,
+        catalogue=known,
+        asked=asked,
+        answer=answer,
+        node_pools=pool_views,
+        daemon_sets=all_daemons,
+        offers=market.Market(known, asked, pool_views, all_daemons),
+        budgets=demand.Budgets.of(snapshot),
+        claim_of=claim_of,
+        in_flight=in_flight,
+        leaving=leaving,
+        deleted={gone.node: gone for gone in answer.delete},
+        created={node.name: node for node in answer.create},
+        waiting=set(),
+        moving={},
+        stuck=set(),
+        storage=storage.Storage(snapshot),
+    )
+    for key, pod in snapshot.pods.items():
+        if not pod.node:
+            if demand.is_waiting(pod) and not _is_nominated(pod, found):
+                found.waiting.add(key)
+        elif pod.node in leaving or pod.node in found.deleted:
+            _goes(key, pod, found)
+    return found
+
+
+def _claims(snapshot: cluster.Cluster) -> tuple[dict[str, cluster.NodeClaim], dict[str, cluster.NodeClaim]]:
+    by_machine = {node.provider_id: name for name, node in snapshot.nodes.items() if node.provider_id}
+    claim_of, in_flight = {}, {}
+    for claim in snapshot.node_claims.values():
+        node = claim.node if claim.node in snapshot.nodes else by_machine.get(claim.provider_id, "")
+        if node:
+            claim_of[node] = claim
+        else:
+            in_flight[claim.name] = claim
+    return claim_of, in_flight
+
+
+def _is_nominated(pod: cluster.Pod, found: Facts) -> bool:
+    """Whether the scheduler has promised a pod room on a node that is there; a node in deletion promises none."""
+    name = pod.nominated_node
+    if name in found.snapshot.nodes:
+        return name not in found.leaving
+    return name in found.in_flight and not found.in_flight[name].deleting
+
+
+def _goes(key: str, pod: cluster.Pod, found: Facts) -> None:
+    """Note whether a pod of a node that goes away moves, or holds the node."""
+    if not demand.is_reschedulable(pod):
+        return
+    held = pod.node in found.leaving or _ends_by_deadline(pod.node, found)
+    if held and not demand.may_be_evicted(pod, found.budgets, found.asked.now):
+        found.stuck.add(key)
+    else:
+        found.moving[key] = pod.node
+
+
+def _ends_by_deadline(node: str, found: Facts) -> bool:
+    """Whether a node goes whatever its pods say: it has expired, or it has drifted and has a grace period."""
+    claim = found.claim_of.get(node)
+    reason = found.deleted[node].reason
+    return reason == "Expired" or (
+        reason == "Drifted" and claim is not None and claim.termination_grace_period is not None
+    )

@@ -1,0 +1,68 @@
+"""
+The oracle: whether a plan keeps every rule.
+
+It shares no code with the optimiser and reads only the question (cluster, catalogue, options) and the answer (the
+plan). To add a rule, write a module with a function that yields violations, and name it in one of the lists below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from catalog import catalogue
+from solver import cluster, options, plan
+from solver.check import (
+    anti_affinity,
+    bookkeeping,
+    facts,
+    fleet,
+    host_ports,
+    min_values,
+    order,
+    placing,
+    purchase,
+    resources,
+    spread,
+    state,
+    volumes,
+)
+
+DOCUMENT_RULES: tuple[Callable[[facts.Facts], Iterator[plan.Violation]], ...] = (
+    bookkeeping.pods,
+    bookkeeping.names,
+    bookkeeping.cost,
+    min_values.violations,
+)
+"""About the plan as a whole."""
+
+PLACEMENT_RULES: tuple[Callable[[state.State], Iterator[plan.Violation]], ...] = (
+    placing.places,
+    placing.unsupported,
+    placing.tolerations,
+    placing.node_affinity,
+    resources.violations,
+    host_ports.violations,
+    volumes.violations,
+    spread.violations,
+    anti_affinity.violations,
+    order.violations,
+)
+"""About the pods that the plan places, in a state of the cluster."""
+
+
+def check(
+    snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options
+) -> plan.Verification:
+    """Judge a plan: every rule that it breaks, each with rule, pod and node in a sentence."""
+    found = tuple(_violations(facts.gather(snapshot, known, answer, asked)))
+    return plan.Verification(ok=not found, violations=found)
+
+
+def _violations(known: facts.Facts) -> Iterator[plan.Violation]:
+    for rule in DOCUMENT_RULES:
+        yield from rule(known)
+    final = state.final(known, state.Builder.of(known))
+    for judge in PLACEMENT_RULES:
+        yield from judge(final)
+    yield from purchase.violations(final)
+    yield from fleet.violations(known, fleet.everything(known), known.answer.create)

@@ -1,0 +1,242 @@
+"""
+An order of placement must exist.
+
+kube-scheduler places one pod after the other and asks topology spread and pod affinity of the cluster as it is then.
+The plan's pods are placed here in turn, each where the plan has it as soon as that is legal, starting from the pods
+that run already. Pods that are left over when nobody can be placed are violations. Only pods with hard spread
+constraints or required affinity can be kept waiting; the others are placed first, and only if that leads nowhere,
+last. Anti-affinity and everything inside a node cannot make an order impossible: what holds in the end holds all the
+way.
+
+A pod's affinity is met in a domain where, for each of its terms, a pod is that matches all of them; the first pod of
+such a group may open a domain when it matches its own terms and no matching pod is anywhere. kube-scheduler:
+`pkg/scheduler/framework/plugins/interpodaffinity/filtering.go`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from solver import plan
+from solver.check import peers, spread, state
+
+AFFINITY, ORDER = "pod-affinity", "order"
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Company:
+    """
+    The pods that match all terms of an affinity: `there[t]` counts them by the domain of term t's key, over `total`.
+
+    A node without any of the keys holds no company.
+    """
+
+    keys: tuple[str, ...]
+    members: list[state.PodClass]
+    there: list[dict[str, int]]
+    total: int = 0
+
+    def domains(self, place: state.Place) -> tuple[str | None, ...]:
+        """The place's domain for each term."""
+        return tuple(place.domain(key) for key in self.keys)
+
+    def add(self, domains: tuple[str | None, ...], pods: int) -> None:
+        """Count more members on a place."""
+        for counts, domain in zip(self.there, domains, strict=True):
+            if domain is not None:
+                counts[domain] = counts.get(domain, 0) + pods
+                self.total += pods
+
+    def found(self, domains: tuple[str | None, ...], *, besides: int = 0) -> bool:
+        """Whether each domain has a member, `besides` members not counted."""
+        return all(
+            domain is not None and counts.get(domain, 0) > besides
+            for counts, domain in zip(self.there, domains, strict=True)
+        )
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Item:
+    """
+    Planned pods of one class that no rule tells apart by their place: `left` of them still to be placed.
+
+    `tallies` and `companies` are those that they join, `limits` their spread constraints, each with their domain there.
+    """
+
+    owner: state.PodClass
+    place: state.Place
+    left: int
+    tallies: list[tuple[spread.Tally, str]]
+    companies: list[tuple[Company, tuple[str | None, ...]]]
+    limits: list[tuple[spread.Constraint, spread.Tally, str]]
+    affinity: tuple[Company, tuple[str | None, ...]] | None
+    opens: bool
+
+    def legal(self) -> int:
+        """How many of the pods left may be placed now."""
+        many = self.left
+        for constraint, tally, domain in self.limits:
+            room = constraint.room(tally, domain)
+            if constraint.matches_self:
+                many = min(many, room)
+            elif room < 0:
+                return 0
+        if self.affinity is not None and many > 0 and not self.affinity[0].found(self.affinity[1]):
+            return many if self.opens and self.affinity[0].total == 0 else 0
+        return many
+
+    def put(self, many: int) -> None:
+        """Place some of the pods."""
+        self.left -= many
+        for tally, domain in self.tallies:
+            tally.add(domain, many)
+        for company, domains in self.companies:
+            company.add(domains, many)
+
+
+def violations(now: state.State) -> Iterator[plan.Violation]:
+    """Pods for which no turn comes, and pods whose affinity nobody can meet."""
+    owners = [each for each in now.planned if each.spec.affinity or any(s.hard for s in each.spec.spread)]
+    if not owners:
+        return
+    rest: list[Item] = []
+    for free_first, backwards in ((True, False), (False, False), (True, True), (False, True)):
+        rest = _replayed(_Stage(now, owners), free_first=free_first, backwards=backwards)
+        if not rest:
+            return
+    seen: set[state.PodClass] = set()
+    complete = _Stage(now, owners)
+    for item in complete.free + complete.items:
+        item.put(item.left)
+    in_the_end = {item.owner: item.affinity[0] for item in complete.items if item.affinity is not None}
+    for item in rest:
+        if item.owner not in seen:
+            seen.add(item.owner)
+            yield _verdict(now, item, in_the_end.get(item.owner))
+
+
+def _verdict(now: state.State, item: Item, in_the_end: Company | None) -> plan.Violation:
+    if item.affinity is not None and in_the_end is not None:
+        besides = 1 if item.opens else 0
+        if not in_the_end.found(item.affinity[1], besides=besides):
+            where = ", ".join(
+                f"{key}={domain}" if domain is not None else f"{key} (a label that the node lacks)"
+                for key, domain in zip(item.affinity[0].keys, item.affinity[1], strict=True)
+            )
+            return now.violation(AFFINITY, item.owner, item.place, f"no pod that its affinity asks for is in {where}")
+    words = "no order of placement satisfies its topology spread and pod affinity"
+    return now.violation(ORDER, item.owner, item.place, words, item.left)
+
+
+def _replayed(stage: _Stage, *, free_first: bool, backwards: bool) -> list[Item]:
+    """Place pods until nobody can be placed any more; the items with pods left over."""
+    waiting = stage.items[::-1] if backwards else stage.items
+    free = stage.free
+    if free_first:
+        for item in free:
+            item.put(item.left)
+        free = []
+    while True:
+        progress = False
+        for item in waiting:
+            many = item.legal()
+            if many > 0:
+                item.put(many)
+                progress = True
+        waiting = [item for item in waiting if item.left]
+        if not waiting:
+            return []
+        if not progress:
+            if not free:
+                return waiting
+            for item in free:
+                item.put(item.left)
+            free = []
+
+
+class _Stage:
+    """The cluster before the first planned pod is placed, with the pods to be placed."""
+
+    def __init__(self, now: state.State, owners: list[state.PodClass]) -> None:
+        self._now = now
+        self._constraints = spread.Constraints(now)
+        self._tallies: dict[spread.Scope, spread.Tally] = {}
+        self._companies: dict[tuple[peers.Term, ...], Company] = {}
+        self._joins: dict[state.PodClass, list[spread.Scope | Company]] = {}
+        for owner in owners:
+            for constraint in self._constraints.of(owner):
+                self._tally(constraint.scope)
+            if owner.spec.affinity:
+                self._company(owner)
+        self.items = _interleaved([item for owner in owners for item in self._items(owner)])
+        known = set(owners)
+        self.free = [item for of in self._joins if of not in known and of.planned for item in self._items(of)]
+
+    def _tally(self, scope: spread.Scope) -> None:
+        if scope in self._tallies:
+            return
+        tally = self._tallies[scope] = scope.tally()
+        for each in scope.counted(self._now):
+            self._joins.setdefault(each, []).append(scope)
+            for place, count in each.running.items():
+                if (domain := scope.domain(place)) is not None:
+                    tally.add(domain, count)
+
+    def _company(self, owner: state.PodClass) -> Company:
+        terms = tuple(peers.term(each, owner, self._now) for each in owner.spec.affinity)
+        company = self._companies.get(terms)
+        if company is None:
+            matched = [set(each.matched(self._now)) for each in terms]
+            members = [each for each in terms[0].matched(self._now) if all(each in found for found in matched)]
+            company = Company(tuple(each.key for each in terms), members, [{} for _ in terms])
+            self._companies[terms] = company
+            for each in members:
+                self._joins.setdefault(each, []).append(company)
+                for place, count in each.running.items():
+                    company.add(company.domains(place), count)
+        return company
+
+    def _items(self, of: state.PodClass) -> Iterator[Item]:
+        """Planned pods of a class, by what they count for and what they need on their places."""
+        joins = self._joins.get(of, [])
+        constraints = self._constraints.of(of) if any(s.hard for s in of.spec.spread) else []
+        company = self._company(of) if of.spec.affinity else None
+        found: dict[tuple[object, ...], Item] = {}
+        for place, count in of.planned.items():
+            tallies: list[tuple[spread.Tally, str]] = []
+            companies: list[tuple[Company, tuple[str | None, ...]]] = []
+            key: list[object] = []
+            for each in joins:
+                if isinstance(each, Company):
+                    domains = each.domains(place)
+                    companies.append((each, domains))
+                    key.append(domains)
+                else:
+                    domain = each.domain(place)
+                    key.append(domain)
+                    if domain is not None:
+                        tallies.append((self._tallies[each], domain))
+            limits = [(c, self._tallies[c.scope], place.domain(c.spread.topology_key) or "") for c in constraints]
+            affinity = (company, company.domains(place)) if company is not None else None
+            exact = (*key, *(domain for _, _, domain in limits), affinity[1] if affinity is not None else None)
+            if (item := found.get(exact)) is not None:
+                item.left += count
+            else:
+                opens = company is not None and of in company.members
+                found[exact] = Item(of, place, count, tallies, companies, limits, affinity, opens)
+        yield from found.values()
+
+
+def _interleaved(items: list[Item]) -> list[Item]:
+    """Items in an order that visits the domains of spread constraints in turn, so that few rounds are needed."""
+    seen: dict[tuple[int, str], int] = {}
+    ranks = []
+    for item in items:
+        rank = 0
+        for _, tally, domain in item.limits:
+            turn = seen.get((id(tally), domain), 0)
+            seen[id(tally), domain] = turn + 1
+            rank = max(rank, turn)
+        ranks.append(rank)
+    return [items[index] for index in sorted(range(len(items)), key=lambda index: ranks[index])]
