@@ -6,10 +6,19 @@ OVH documents no rate limit; one of its developers named about 60 requests a min
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
 from controller import retry
+
+
+class PatienceError(Exception):
+    """A permit would have taken ``wait`` seconds, longer than the caller would wait."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"the next permit is {wait:.1f} s away")
+        self.wait = wait
 
 
 class TokenBucket:
@@ -36,13 +45,18 @@ class TokenBucket:
         self._lock = threading.Lock()
         self._due = clock() - (burst - 1) * self._interval
 
-    def acquire(self) -> float:
-        """Wait for a permit; the seconds that it took."""
+    def acquire(self, patience: float = math.inf) -> float:
+        """Wait for a permit; the seconds that it took.
+
+        Raises ``PatienceError``, and takes no permit, when that would be more than ``patience`` seconds.
+        """
         with self._lock:
             now = self._clock()
-            self._due = max(self._due, now - (self._burst - 1) * self._interval)
-            wait = max(0.0, self._due - now)
-            self._due += self._interval
+            due = max(self._due, now - (self._burst - 1) * self._interval)
+            wait = max(0.0, due - now)
+            if wait > patience:
+                raise PatienceError(wait)
+            self._due = due + self._interval
         if wait > 0:
             self._sleep(wait)
         return wait

@@ -117,14 +117,14 @@ class Transport:
 
         def attempt() -> T:
             nonlocal renewed
-            self._limiter.acquire()
+            self._permit(method, path)
             try:
                 return self._attempt(operation, method, path, body, parse, signed)
             except errors.CredentialsError as error:
                 if renewed or not signed or not self._renew(error):
                     raise
                 renewed = True
-            self._limiter.acquire()
+            self._permit(method, path)
             return self._attempt(operation, method, path, body, parse, signed)
 
         def may_repeat(error: Exception) -> float | None:
@@ -141,6 +141,14 @@ class Transport:
             if repeatable or not error.sent:
                 raise
             raise errors.AmbiguousError(f"{error.message}; the call may have acted", error.context) from None
+
+    def _permit(self, method: str, path: str) -> None:
+        """Wait for the shared budget; a rest that OVH asked for may be longer than a caller should sleep."""
+        try:
+            self._limiter.acquire(self._backoff.patience)
+        except ratelimit.PatienceError as error:
+            context = errors.Context(method, path)
+            raise errors.ThrottledError("not sent: the budget of calls is used up", context, error.wait) from None
 
     def _attempt(
         self, operation: str, method: str, path: str, body: dict[str, Any] | None, parse: Parse[T], signed: bool

@@ -69,7 +69,10 @@ class PlanCodes(Answer):
 
 
 class NovaFlavor(Answer):
-    """A flavor as the project sees it in one region: disk, stock, quota head-room and plan codes."""
+    """A flavor as the project sees it in one region: disk (GB), bandwidth (Mbit/s), stock, quota head-room, plan codes.
+
+    ``model_dump(by_alias=True)`` is what ``catalog.refresh`` reads.
+    """
 
     id: str
     name: str
@@ -80,12 +83,14 @@ class NovaFlavor(Answer):
     os_type: str = "linux"
     available: bool = True
     quota: int | None = None
+    inbound_bandwidth: int | None = None
+    outbound_bandwidth: int | None = None
     plan_codes: PlanCodes = PlanCodes()
 
     @property
     def ram_mib(self) -> int:
         """Nova memory in MiB: the API's text says GB, its answers look like MiB, and no flavor's size could be both."""
-        return self.ram if self.ram > 1024 else self.ram * 1000
+        return self.ram if self.ram >= 2000 else self.ram * 1000
 
 
 class ComputeQuota(Answer):

@@ -46,6 +46,11 @@ def find(method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
     return None
 
 
+def listed() -> list[tuple[str, str]]:
+    """Method and path of each control route, and what it does."""
+    return [(f"{route.method} {route.path}", purpose) for route, _, purpose in _ROUTES]
+
+
 def _on(method: str, path: str, purpose: str) -> Callable[[Handler], Handler]:
     def add(handler: Handler) -> Handler:
         _ROUTES.append((routes.Route(method, path, lambda _: None), handler, purpose))
@@ -56,7 +61,7 @@ def _on(method: str, path: str, purpose: str) -> Callable[[Handler], Handler]:
 
 @_on("GET", "/control", "this list")
 def _help(_order: Order) -> Any:
-    return [{"route": f"{route.method} {route.path}", "does": purpose} for route, _, purpose in _ROUTES]
+    return [{"route": route, "does": purpose} for route, purpose in listed()]
 
 
 @_on("GET", "/control/state", "everything that is remembered")

@@ -70,6 +70,10 @@ class Joiner:
                 failures += 1
                 wait = period + backoff.delay(failures)
                 log.warning("the cluster cannot be kept up", extra={"error": str(error), "retryInSeconds": wait})
+            except Exception:
+                failures += 1
+                wait = period + backoff.delay(failures)
+                log.exception("a pass over the cluster failed", extra={"retryInSeconds": wait})
 
     def _do(self, action: nodes.Action) -> None:
         match action:

@@ -113,6 +113,19 @@ def test_a_pause_holds_everybody_and_leaves_no_burst() -> None:
     assert [bucket.acquire() for _ in range(3)] == [10, 1, 1]
 
 
+def test_a_permit_too_far_away_is_not_taken() -> None:
+    """Whoever will not wait leaves the place to others."""
+    time = Time()
+    bucket = ratelimit.TokenBucket(1.0, 1, clock=time, sleep=time.sleep)
+    bucket.pause(10)
+
+    with pytest.raises(ratelimit.PatienceError) as caught:
+        bucket.acquire(patience=9.9)
+
+    assert caught.value.wait == 10
+    assert bucket.acquire(patience=10) == 10
+
+
 def test_threads_share_one_budget() -> None:
     """Twenty threads with one bucket wait as long as one thread would."""
     time = Time()

@@ -304,13 +304,18 @@ def test_throttling_waits_as_told_and_the_whole_budget_rests(
 def test_a_retry_after_beyond_patience_is_left_to_the_caller(
     answers: script.Script, client: clients.OVHClient, time: script.Time
 ) -> None:
-    """The loop that asked can come back later; a thread that sleeps for an hour cannot."""
-    answers.queue = [Reply(429, {"message": "slow"}, {"Retry-After": "3600"})]
+    """The loop that asked can come back later; a thread that sleeps for an hour cannot. Nobody else asks meanwhile."""
+    answers.queue = [Reply(429, {"message": "slow"}, {"Retry-After": "3600"}), Reply(body=[])]
 
     with pytest.raises(errors.ThrottledError) as caught:
         client.node_pools()
     assert caught.value.retry_after == 3600
-    assert time.slept == []
+    with pytest.raises(errors.ThrottledError, match="not sent") as caught:
+        client.cluster()
+    assert caught.value.retry_after == 3600
+    assert (time.slept, len(answers.calls)) == ([], 1)
+    time.now += 3600
+    assert client.node_pools() == ()
 
 
 @pytest.mark.parametrize("trouble", [HTML, Reply(504, raw=b"<html>"), Reply(hang_up=True), Reply(200, {"id": "x"})])

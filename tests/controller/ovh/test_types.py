@@ -32,7 +32,7 @@ def test_a_node_without_machine_has_no_provider_id() -> None:
     assert types.Node(id="n", status="READY", instance_id="i-1").provider_id == "openstack:///i-1"
 
 
-@pytest.mark.parametrize(("ram", "mib"), [(8, 8000), (8000, 8000), (7000, 7000), (1024, 1_024_000), (2000, 2000)])
+@pytest.mark.parametrize(("ram", "mib"), [(8, 8000), (8000, 8000), (7000, 7000), (1920, 1_920_000), (2000, 2000)])
 def test_nova_memory_is_read_in_either_unit(ram: int, mib: int) -> None:
     """The API's description says GB, its answers look like MiB."""
     flavor = types.NovaFlavor(id="f", name="b3-8", region="GRA11", vcpus=2, ram=ram)
