@@ -31,7 +31,9 @@ _INTEGER = re.compile(
 )
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
-_MERGE = "<<"
+_MERGE_KEY = "<<"
+_MERGE = "\0<<"
+"""Key under which the value of a merge waits; no text of a YAML file has a NUL."""
 
 
 class YamlError(ValueError):
@@ -92,7 +94,7 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
             if event.tag and event.tag not in ("!", f"{_TAG}map", f"{_TAG}seq"):
                 raise _unknown_tag(event)
             if key is None and type(current) is dict:
-                raise YamlError(f"line {_line(event)}: a key is a mapping or a list", "write a text as key")
+                raise YamlError(f"line {_line(event)}: a key is a mapping or a list", "write a text, and render templates first")
             stack.append((current, key, event.anchor, start))
             current, key, start = ({} if kind is yaml.MappingStartEvent else []), None, count
             continue
@@ -131,9 +133,12 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
             current.append(value)
         elif key is None:
             key = value if type(value) is str else _key(value, event)
+            if key == _MERGE_KEY and kind is yaml.ScalarEvent and event.implicit[0]:
+                key = _MERGE
             if key in current:
+                shown = _MERGE_KEY if key == _MERGE else key
                 raise YamlError(
-                    f'line {_line(event)}: the key "{key}" stands twice in one mapping', "keep one of the two"
+                    f'line {_line(event)}: the key "{shown}" stands twice in one mapping', "keep one of the two"
                 )
         else:
             current[key] = value
@@ -207,12 +212,13 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: bytes) -> YamlError:
     mark = error.problem_mark
     if mark is None:
         return YamlError(f"not valid YAML ({what})")
-    *_, rest = text.split(b"\n", mark.line)
-    if rest[mark.column : mark.column + 1] == b"\t":
+    lines = text.split(b"\n", mark.line)
+    rest = lines[mark.line][mark.column :] if mark.line < len(lines) else b""
+    if rest.startswith(b"\t"):
         hint = "indent with blanks, not with tabs"
     elif b"{{" in text:
         hint = "this looks like a template: render it first, for instance with helm template"
-    elif not rest[mark.column :].strip():
+    elif not rest.strip():
         hint = "the text ends too early: is the file complete?"
     else:
         hint = "correct the text there"
