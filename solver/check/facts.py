@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from catalog import catalogue
 from catalog import labels as names
 from solver import cluster, options, plan
-from solver.check import daemons, demand, market, pools, storage
+from solver.check import demand, market, pools, storage
 
 
 @dataclasses.dataclass(slots=True)
@@ -26,7 +26,7 @@ class Facts:
     asked: options.Options
     answer: plan.Plan
     node_pools: Mapping[str, pools.Pool]
-    daemon_sets: daemons.Daemons
+    daemon_sets: tuple[cluster.DaemonSet, ...]
     offers: market.Market
     budgets: demand.Budgets
     claim_of: dict[str, cluster.NodeClaim]
@@ -66,7 +66,7 @@ class Facts:
 def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options) -> Facts:
     """Index a question and its answer."""
     pool_views = pools.read(snapshot, asked)
-    all_daemons = daemons.Daemons(tuple(snapshot.daemon_sets.values()))
+    daemon_sets = tuple(snapshot.daemon_sets.values())
     claim_of, in_flight = _claims(snapshot)
     leaving = {
         name for name, node in snapshot.nodes.items() if node.deleting or (name in claim_of and claim_of[name].deleting)
@@ -77,8 +77,8 @@ def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.P
         asked=asked,
         answer=answer,
         node_pools=pool_views,
-        daemon_sets=all_daemons,
-        offers=market.Market(known, asked, pool_views, all_daemons),
+        daemon_sets=daemon_sets,
+        offers=market.Market(known, asked, pool_views, daemon_sets),
         budgets=demand.Budgets.of(snapshot),
         claim_of=claim_of,
         in_flight=in_flight,

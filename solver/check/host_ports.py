@@ -20,12 +20,7 @@ ANY = "0.0.0.0"  # noqa: S104 (an address to compare with, nothing is bound)
 def violations(now: state.State) -> Iterator[plan.Violation]:
     """Planned pods whose host ports somebody else on the node has."""
     for place in dict.fromkeys(place for of in now.planned if of.spec.host_ports for place in of.planned):
-        host = place.host
-        taken = [
-            port
-            for each in now.known.daemon_sets.on(host.labels, host.taints, host.real_name)
-            for port in each.spec.host_ports
-        ]
+        taken = [port for each in now.daemons(place).sets for port in each.spec.host_ports]
         taken += [port for of in place.running for port in of.spec.host_ports]
         for of, many in place.planned.items():
             mine = of.spec.host_ports

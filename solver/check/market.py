@@ -31,6 +31,7 @@ class Offer:
     price: int
     monthly: bool
     labels: Mapping[str, str]
+    plain_labels: Mapping[str, str]
     room: Mapping[str, int]
 
     def admits(self, spec: cluster.PodSpec, fixed: Mapping[str, str] | None = None) -> bool:
@@ -87,7 +88,7 @@ class Market:
     catalogue: catalogue.Catalogue
     asked: options.Options
     node_pools: Mapping[str, pools.Pool]
-    daemon_sets: daemons.Daemons
+    daemon_sets: tuple[cluster.DaemonSet, ...]
     _known: dict[tuple[str, str, str], Offer | tuple[str, str]] = dataclasses.field(default_factory=dict)
     _all: list[Offer] | None = None
 
@@ -148,10 +149,11 @@ class Market:
         billing, price = catalogue.price_per_hour(of, monthly=pool.monthly)
         assert price is not None
         node_labels = _labels(pool, of, zone)
-        # DaemonSets that select on a label whose value is still open are told apart on the planned nodes themselves.
-        taken = self.daemon_sets.requests({**daemons.REGISTERED, **node_labels}, pool.taints)
+        # Which DaemonSets select on a label whose value is still open is only known on the planned nodes themselves.
+        taken = daemons.load(self.daemon_sets, {**daemons.REGISTERED, **node_labels}, pool.taints).requests
         room = {resource: amount - taken.get(resource, 0) for resource, amount in of.allocatable.items()}
-        return Offer(pool, of, zone, price, billing == "monthly", node_labels, room)
+        plain = {key: value for key, value in node_labels.items() if key not in names.OLD_NAMES}
+        return Offer(pool, of, zone, price, billing == "monthly", node_labels, plain, room)
 
 
 def _labels(pool: pools.Pool, of: flavor.Flavor, zone: str) -> dict[str, str]:

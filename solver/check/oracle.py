@@ -14,7 +14,9 @@ from solver import cluster, options, plan
 from solver.check import (
     anti_affinity,
     bookkeeping,
+    build,
     facts,
+    flavor_options,
     fleet,
     host_ports,
     min_values,
@@ -49,6 +51,12 @@ PLACEMENT_RULES: tuple[Callable[[state.State], Iterator[plan.Violation]], ...] =
 )
 """About the pods that the plan places, in a state of the cluster."""
 
+PURCHASE_RULES: tuple[Callable[[state.State], Iterator[plan.Violation]], ...] = (
+    purchase.violations,
+    flavor_options.violations,
+)
+"""About the nodes that the plan creates, in its final state."""
+
 
 def check(
     snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options
@@ -61,8 +69,9 @@ def check(
 def _violations(known: facts.Facts) -> Iterator[plan.Violation]:
     for rule in DOCUMENT_RULES:
         yield from rule(known)
-    final = state.final(known, state.Builder.of(known))
+    final = build.final(known, build.Builder.of(known))
     for judge in PLACEMENT_RULES:
         yield from judge(final)
-    yield from purchase.violations(final)
+    for judge in PURCHASE_RULES:
+        yield from judge(final)
     yield from fleet.violations(known, fleet.everything(known), known.answer.create)

@@ -15,10 +15,10 @@ from catalog import catalogue
 from catalog import labels as names
 from crds import quantity
 from solver import plan
-from solver.check import daemons, market, match, pools, resources, state
+from solver.check import market, match, resources, state
 
 POOL, LABELS, TAINTS, BILLING, PRICE, FIGURES = "nodepool", "labels", "taints", "billing", "price", "figures"
-OPTIONS, OVH_POOL = "flavor-options", "ovh-pool"
+OVH_POOL = "ovh-pool"
 
 
 def violations(now: state.State) -> Iterator[plan.Violation]:
@@ -40,7 +40,6 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
         yield from _described(new, offer)
         place = now.places[new.name]
         yield from _figures(now, new, offer, place)
-        yield from _options(now, new, pool, place)
 
 
 def _violation(rule: str, new: plan.NewNode, words: str) -> plan.Violation:
@@ -69,17 +68,8 @@ def _bought(new: plan.NewNode, offer: market.Offer) -> Iterator[plan.Violation]:
 def _described(new: plan.NewNode, offer: market.Offer) -> Iterator[plan.Violation]:
     """Labels, annotations and taints."""
     pool = offer.pool
-    for key, value in offer.labels.items():
-        stated = new.labels.get(key)
-        if stated != value and not (stated is None and key in names.OLD_NAMES):
-            yield _violation(LABELS, new, f"label {key} is {_shown(stated)}, it will be {value}")
-    for key in pool.open_keys:
-        stated = new.labels.get(key)
-        if stated is None or not all(match.value_holds(op, values, stated) for op, values in pool.conditions[key]):
-            yield _violation(LABELS, new, f"label {key} is {_shown(stated)}, which NodePool {pool.name} does not allow")
-    for key, stated in new.labels.items():
-        if key not in offer.labels and key not in pool.open_keys and (key, stated) != (names.OVH_POOL, new.ovh_pool):
-            yield _violation(LABELS, new, f"label {key}={stated} comes from nowhere")
+    if pool.open_keys or new.labels != offer.plain_labels:
+        yield from _labels(new, offer)
     for key, value in pool.annotations.items():
         if new.annotations.get(key) != value:
             yield _violation(LABELS, new, f"annotation {key} of the template is missing")
@@ -91,57 +81,41 @@ def _described(new: plan.NewNode, offer: market.Offer) -> Iterator[plan.Violatio
             yield _violation(TAINTS, new, f"its {name} are not those of NodePool {pool.name}'s template")
 
 
+def _labels(new: plan.NewNode, offer: market.Offer) -> Iterator[plan.Violation]:
+    pool = offer.pool
+    for key, value in offer.labels.items():
+        stated = new.labels.get(key)
+        if stated != value and not (stated is None and key in names.OLD_NAMES):
+            yield _violation(LABELS, new, f"label {key} is {_shown(stated)}, it will be {value}")
+    for key in pool.open_keys:
+        stated = new.labels.get(key)
+        if stated is None or not all(match.value_holds(op, values, stated) for op, values in pool.conditions[key]):
+            yield _violation(LABELS, new, f"label {key} is {_shown(stated)}, which NodePool {pool.name} does not allow")
+    for key, stated in new.labels.items():
+        if key not in offer.labels and key not in pool.open_keys and (key, stated) != (names.OVH_POOL, new.ovh_pool):
+            yield _violation(LABELS, new, f"label {key}={stated} comes from nowhere")
+
+
 def _shown(value: str | None) -> str:
     return "missing" if value is None else value
 
 
 def _figures(now: state.State, new: plan.NewNode, offer: market.Offer, place: state.Place) -> Iterator[plan.Violation]:
     """Requests and allocatable."""
-    pods = resources.total(place.planned.items())
-    right = _sum(pods, resources.daemons_to_come(now, place))
-    for resource in right.keys() | new.requests.keys():
-        if new.requests.get(resource, 0) != right.get(resource, 0):
-            stated = quantity.format_units(resource, new.requests.get(resource, 0))
-            words = f"its requests of {resource} are {quantity.format_units(resource, right.get(resource, 0))}"
-            yield _violation(FIGURES, new, f"{words}, not {stated}")
+    right = dict(place.requests)
+    for resource, amount in resources.daemons_to_come(now, place).items():
+        right[resource] = right.get(resource, 0) + amount
+    if new.requests != right:
+        yield from _wrong_requests(new, right)
     for resource, amount in new.allocatable.items():
         if amount > offer.flavor.allocatable.get(resource, 0):
             words = f"allocatable {resource} {quantity.format_units(resource, amount)} is more than the catalogue has"
             yield _violation(FIGURES, new, words)
 
 
-def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {resource: one.get(resource, 0) + other.get(resource, 0) for resource in one.keys() | other.keys()}
-
-
-def _options(now: state.State, new: plan.NewNode, pool: pools.Pool, place: state.Place) -> Iterator[plan.Violation]:
-    """Flavors that would do as well: sorted by price, the chosen one among them, each able to hold the pods."""
-    if new.flavor not in new.flavor_options:
-        yield _violation(OPTIONS, new, "its own flavor is not among its flavor options")
-    if len(set(new.flavor_options)) < len(new.flavor_options):
-        yield _violation(OPTIONS, new, "a flavor is listed twice in its flavor options")
-    pods = list(resources.total(place.planned.items()).items())
-    custom = {key: new.labels[key] for key in pool.open_keys if key in new.labels}
-    choosy = [of for of in place.planned if of.affinity]
-    last = 0
-    for name in new.flavor_options:
-        offer = now.known.offers.offer(pool, name, new.zone)
-        if not isinstance(offer, market.Offer):
-            yield _violation(OPTIONS, new, f"flavor option {name} cannot be bought: {offer[1]}")
-            continue
-        if offer.price < last:
-            yield _violation(OPTIONS, new, f"flavor option {name} is cheaper than the one before it")
-        last = offer.price
-        room = _room(now, offer, custom)
-        if not all(amount <= room.get(resource, 0) for resource, amount in pods if amount):
-            yield _violation(OPTIONS, new, f"flavor option {name} has no room for its pods")
-        elif not all(offer.admits(of.spec, custom) for of in choosy):
-            yield _violation(OPTIONS, new, f"flavor option {name} does not suit its pods")
-
-
-def _room(now: state.State, offer: market.Offer, custom: Mapping[str, str]) -> Mapping[str, int]:
-    if not custom or now.known.daemon_sets.keys.isdisjoint(custom):
-        return offer.room
-    labels = {**daemons.REGISTERED, **offer.labels, **custom}
-    taken = now.known.daemon_sets.requests(labels, offer.pool.taints)
-    return {resource: amount - taken.get(resource, 0) for resource, amount in offer.flavor.allocatable.items()}
+def _wrong_requests(new: plan.NewNode, right: Mapping[str, int]) -> Iterator[plan.Violation]:
+    for resource in right.keys() | new.requests.keys():
+        if new.requests.get(resource, 0) != right.get(resource, 0):
+            stated = quantity.format_units(resource, new.requests.get(resource, 0))
+            words = f"its requests of {resource} are {quantity.format_units(resource, right.get(resource, 0))}"
+            yield _violation(FIGURES, new, f"{words}, not {stated}")

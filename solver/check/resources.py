@@ -8,9 +8,8 @@ requests may be overdrawn already. kube-scheduler: NodeResourcesFit; DaemonSets:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from catalog import allocatable
 from crds import quantity
 from solver import plan
 from solver.check import state
@@ -23,10 +22,9 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
     for place in now.places.values():
         if not place.planned:
             continue
-        asked = total(place.planned.items())
-        taken = total(place.running.items())
+        taken = state.requests(place.running)
         to_come = daemons_to_come(now, place)
-        for resource, amount in asked.items():
+        for resource, amount in place.requests.items():
             left = place.host.allocatable.get(resource, 0) - taken.get(resource, 0) - to_come.get(resource, 0)
             if 0 < amount > left:
                 first = next(iter(place.planned))
@@ -34,27 +32,14 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
                 yield now.violation(RULE, first, place, words)
 
 
-def total(pods: Iterable[tuple[state.PodClass, int]]) -> dict[str, int]:
-    """Sum of requests of pods by class, each taking one of "pods"."""
-    found: dict[str, int] = {}
-    number = 0
-    for each, count in pods:
-        number += count
-        for resource, amount in each.spec.requests:
-            found[resource] = found.get(resource, 0) + amount * count
-    if number:
-        found[allocatable.PODS] = found.get(allocatable.PODS, 0) + number
-    return found
-
-
 def daemons_to_come(now: state.State, place: state.Place) -> Mapping[str, int]:
     """What DaemonSets will still take: the requests of those that come here less what their pods take already."""
-    host = place.host
-    wanted = now.known.daemon_sets.requests(host.labels, host.taints, host.real_name)
-    if not wanted or not place.running:
+    wanted = now.daemons(place).requests
+    there = {each: count for each, count in place.running.items() if each.daemon}
+    if not wanted or not there:
         return wanted
-    there = total((each, count) for each, count in place.running.items() if each.daemon)
-    return {resource: max(0, amount - there.get(resource, 0)) for resource, amount in wanted.items()}
+    taken = state.requests(there)
+    return {resource: max(0, amount - taken.get(resource, 0)) for resource, amount in wanted.items()}
 
 
 def _text(resource: str, amount: int) -> str:

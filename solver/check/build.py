@@ -1,0 +1,169 @@
+"""From a question and an answer to states of the cluster: who runs where, who is placed where."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from solver import cluster
+from solver.check import daemons, demand, facts, hosts, state
+
+
+class Numbers:
+    """Gives equal values one number, from 0."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, int] = {}
+
+    def of(self, value: object) -> int:
+        """The number of a value."""
+        return self._known.setdefault(value, len(self._known))
+
+
+@dataclasses.dataclass(slots=True)
+class Builder:
+    """
+    Makes states of one cluster; what only depends on the specs of its pods is found out once.
+
+    `node_keys` are the labels of nodes that anybody asks about, `pod_keys` those of pods.
+    """
+
+    known: facts.Facts
+    node_keys: tuple[str, ...]
+    pod_keys: tuple[str, ...]
+    asks_names: bool
+    _affinities: Numbers = dataclasses.field(default_factory=Numbers)
+    _tolerations: Numbers = dataclasses.field(default_factory=Numbers)
+    _taints: Numbers = dataclasses.field(default_factory=Numbers)
+    _by_spec: dict[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, known: facts.Facts) -> Builder:
+        """A builder for the cluster of a question."""
+        specs = {id(pod.spec): pod.spec for pod in known.snapshot.pods.values()}
+        due = {id(known.snapshot.pods[key].spec) for keys in (known.waiting, known.moving) for key in keys}
+        choosing = [*(each.spec for each in known.daemon_sets), *(specs[key] for key in due)]
+        node_keys = {key for spec in choosing for key in daemons.node_keys(spec)}
+        asks_names = any(daemons.asks_names(spec) for spec in choosing)
+        pod_keys: set[str] = set()
+        for spec in specs.values():
+            for topology_key, asked_labels in _peers(spec):
+                node_keys.add(topology_key)
+                pod_keys.update(asked_labels)
+        builder = cls(known, tuple(sorted(node_keys)), tuple(sorted(pod_keys)), asks_names)
+        builder._affinities.of(((), None))
+        builder._taints.of(())
+        return builder
+
+    def build(
+        self, present: Iterable[hosts.Host], running: Iterable[tuple[cluster.Pod, str]], target: Mapping[str, str]
+    ) -> state.State:
+        """
+        The state in which pods run on the hosts named beside them and the planned pods are on their `target`.
+
+        Pods on hosts that are not present are passed over.
+        """
+        now = state.State(self.known, target=target)
+        kinds: dict[tuple[object, ...], state.Kind] = {}
+        for host in present:
+            now.places[host.name] = state.Place(host, self._kind(host, kinds, now))
+        known: dict[tuple[object, ...], state.PodClass] = {}
+        for pod, name in running:
+            if (place := now.places.get(name)) is not None:
+                now.running.append((pod, name))
+                key = (id(pod.spec), pod.namespace, id(pod.labels), pod.deleting, _is_daemon(pod))
+                found = known.get(key) or self._class(pod, key, known, now)
+                found.running[place] = found.running.get(place, 0) + 1
+                place.running[found] = place.running.get(found, 0) + 1
+        pods = self.known.snapshot.pods
+        for pod_key, name in target.items():
+            if (place := now.places.get(name)) is not None:
+                pod = pods[pod_key]
+                key = (id(pod.spec), pod.namespace, id(pod.labels), False, False)
+                found = known.get(key) or self._class(pod, key, known, now)
+                now.class_of[pod_key] = found
+                found.planned[place] = found.planned.get(place, 0) + 1
+                place.planned[found] = place.planned.get(found, 0) + 1
+        return now
+
+    def _kind(self, host: hosts.Host, known: dict[tuple[object, ...], state.Kind], now: state.State) -> state.Kind:
+        taint_set = self._taints.of(host.taints)
+        values = tuple(host.labels.get(key) for key in self.node_keys)
+        key = (taint_set, values, host.name if self.asks_names else "")
+        kind = known.get(key)
+        if kind is None:
+            labels = {k: v for k, v in zip(self.node_keys, values, strict=True) if v is not None}
+            kind = known[key] = state.Kind(len(known), labels, host.taints, taint_set, host.real_name)
+            now.kinds.append(kind)
+        kind.hosts += 1
+        return kind
+
+    def _class(
+        self,
+        pod: cluster.Pod,
+        key: tuple[int, str, int, bool, bool],
+        known: dict[tuple[object, ...], state.PodClass],
+        now: state.State,
+    ) -> state.PodClass:
+        """The class of a pod whose exact labels are met for the first time."""
+        labels = {asked: pod.labels[asked] for asked in self.pod_keys if asked in pod.labels}
+        exact = (key[0], key[1], tuple(labels.items()), *key[3:])
+        found = known.get(exact)
+        if found is None:
+            found = state.PodClass(pod.spec, pod.namespace, labels, key[3], key[4], *self._signature(pod.spec))
+            known[exact] = found
+            now.classes.append(found)
+        known[key] = found
+        return found
+
+    def _signature(self, spec: cluster.PodSpec) -> tuple[int, int]:
+        found = self._by_spec.get(id(spec))
+        if found is None:
+            affinity = self._affinities.of((spec.node_selector, spec.node_terms))
+            found = self._by_spec[id(spec)] = (affinity, self._tolerations.of(spec.tolerations))
+        return found
+
+
+def _is_daemon(pod: cluster.Pod) -> bool:
+    return pod.owner is not None and pod.owner.kind == "DaemonSet"
+
+
+def _peers(spec: cluster.PodSpec) -> Iterator[tuple[str, list[str]]]:
+    """Topology keys of hard rules about other pods, each with the labels of pods that it asks about."""
+    for spread in spec.spread:
+        if spread.hard:
+            yield spread.topology_key, _asked(spread.selector, spread.match_label_keys)
+    for term in (*spec.affinity, *spec.anti_affinity):
+        yield term.topology_key, _asked(term.selector, (*term.match_label_keys, *term.mismatch_label_keys))
+
+
+def _asked(selector: cluster.Selector | None, keys: tuple[str, ...]) -> list[str]:
+    return [*keys, *(e.key for e in selector.expressions)] if selector is not None else []
+
+
+def final(known: facts.Facts, builder: Builder) -> state.State:
+    """The cluster after the plan: nodes that it removes are gone, its nodes are there, its pods are placed."""
+    held = {known.snapshot.pods[key].node for key in known.stuck}
+    gone = (known.deleted.keys() | known.leaving) - held
+    present = [host for host in hosts.existing(known) if host.name not in gone]
+    for host in present:
+        if host.name in known.deleted:
+            host.closed = "the plan removes it"
+    present += [hosts.created(new) for new in known.answer.create]
+    return builder.build(present, running(known), placements(known))
+
+
+def running(known: facts.Facts) -> Iterator[tuple[cluster.Pod, str]]:
+    """Pods that stay where they are, or where the scheduler has promised them room."""
+    for key, pod in known.snapshot.pods.items():
+        if pod.terminal or key in known.moving or key in known.waiting:
+            continue
+        if pod.node:
+            yield pod, pod.node
+        elif pod.nominated_node and demand.is_waiting(pod):
+            yield pod, pod.nominated_node
+
+
+def placements(known: facts.Facts) -> dict[str, str]:
+    """The plan's placements, without pods that are none of its business."""
+    return {key: name for key, name in known.answer.placements.items() if known.must_account(key)}
