@@ -21,7 +21,7 @@ from solver import plan as plans
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, greedy, pack, params, recombine, restrict
+from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -162,8 +162,14 @@ class Engine:
         counts = self.problem.counts.astype(np.float64)
         room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
         firm = dataclasses.replace(whole, host=firm_only(whole.host))
+        merged = merge.merge(firm, counts, up=False)
         volumes = compact.solve(
-            firm, counts, room=room, limits=self.limits(whole), strong=strong, time_limit=max(1.0, self.budget.left())
+            merged.field,
+            merged.counts,
+            room=merge.room_of(merged, room),
+            limits=self.limits(whole),
+            strong=strong,
+            time_limit=max(1.0, self.budget.left()),
         )
         if volumes is not None and self.narrowing_is_exact():
             self.bound = max(self.bound, volumes.bound)
@@ -246,49 +252,40 @@ class Engine:
         if field.requests.shape[1] == 0:
             field = dataclasses.replace(field, resources=np.arange(self.problem.requests.shape[1]))
         room = existing.groups(self.narrow, field, nodes, counts > 0)
+        value = np.ones(len(counts))
         volumes = None
         if len(field.cost):
-            volumes = compact.solve(
-                field, counts.astype(np.float64), room=room, limits=self.limits(field), strong=False
-            )
-            if volumes is None:
-                penalty = float(field.cost.max()) * 1000
-                volumes = compact.solve(
-                    field,
-                    counts.astype(np.float64),
-                    room=room,
-                    limits=self.limits(field),
-                    penalty=penalty,
-                    strong=False,
-                )
-        value = volumes.value if volumes is not None else np.ones(len(counts))
+            merged = merge.merge(field, counts.astype(np.float64), up=True)
+            volumes = self.guide(merged, room)
+            value = merged.values(volumes.value) if volumes is not None else value
         on_nodes = np.zeros((len(nodes), len(counts)), dtype=np.int64)
         if room.ok.any():
-            on_nodes = existing.fill_nodes(
-                self.narrow,
-                dataclasses.replace(field, requests=self.requests(field)),
-                nodes,
-                counts,
-                np.maximum(value, 1e-6),
-                self.rng,
-            )
+            exact = dataclasses.replace(field, requests=self.requests(field))
+            on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
         left = counts - on_nodes.sum(axis=0)
         if volumes is None or not len(field.cost):
             return Cell(field, nodes, on_nodes, left, dataclasses.replace(empty, left=left), None)
-        if room.ok.any():
-            again = compact.solve(
-                field,
-                left.astype(np.float64),
-                limits=self.limits(field),
-                penalty=float(field.cost.max()) * 1000,
-                strong=False,
-            )
-            volumes = again or volumes
+        if on_nodes.any():
+            merged = merge.merge(field, left.astype(np.float64), up=True)
+            volumes = self.guide(merged, None) or volumes
+            value = merged.values(volumes.value)
         kinds = np.flatnonzero(volumes.nodes > 0.01)
-        packer = pack.Packer(
-            field, volumes.value, kinds if len(kinds) else np.arange(len(field.cost)), self.rng, self.settings.stop
-        )
-        return Cell(field, nodes, on_nodes, left, packer.construct(left, volumes), packer)
+        if not len(kinds):
+            kinds = np.arange(len(field.cost))
+        packer = pack.Packer(field, value, kinds, self.rng, self.settings.stop)
+        return Cell(field, nodes, on_nodes, left, packer.construct(left, volumes, merged), packer)
+
+    def guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
+        """The relaxation of a cell, with pods left out at a price when not all can be placed."""
+        there = None if room is None else merge.room_of(merged, room)
+        limits = self.limits(merged.field)
+        volumes = compact.solve(merged.field, merged.counts, room=there, limits=limits, strong=False)
+        if volumes is None:
+            penalty = float(merged.field.cost.max(initial=1.0)) * 1000
+            volumes = compact.solve(
+                merged.field, merged.counts, room=there, limits=limits, penalty=penalty, strong=False
+            )
+        return volumes
 
     def requests(self, field: fields.Field) -> Floats:
         """(C, R) requests for the resources of a field."""

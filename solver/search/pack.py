@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.search import columns, compact
+from solver.search import columns, compact, merge
 from solver.search import field as fields
 from solver.search import fill as fills
 
@@ -27,6 +27,7 @@ TOP = 24
 WIDTH = 64
 POOLS = 32
 TAIL_WORTH = 0.9
+COVER_NODES = 8
 ACCEPT = 0.997
 
 
@@ -61,13 +62,13 @@ class Packer:
 
     # -- construction ---------------------------------------------------------------------------------------------------------------
 
-    def construct(self, counts: Ints, volumes: compact.Volumes) -> Packing:
+    def construct(self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged) -> Packing:
         """Fill kind after kind with the pods that the relaxation gives it, then cover what is left over."""
         left = counts.astype(np.float64).copy()
         kinds: list[Ints] = []
         rows: list[NDArray[np.int32]] = []
         for kind in np.argsort(-volumes.nodes * self.field.cost):
-            quota = np.minimum(np.floor(volumes.volume[:, kind] + 1e-6), left)
+            quota = merged.quota(volumes.volume[:, kind], left) * self.field.ok[:, kind]
             if volumes.nodes[kind] < 0.5 or quota.sum() == 0:
                 continue
             patterns, times = self._fill_kind(int(kind), quota)
@@ -75,10 +76,10 @@ class Packer:
                 rows.append(np.repeat(patterns, times, axis=0).astype(np.int32))
                 kinds.append(np.full(int(times.sum()), kind))
                 left -= patterns.T @ times
-        more_kinds, more_rows, left_over = self.cover(left[None, :])
+        more_kinds, more_rows, left_over = self.cover(left)
         kinds.append(more_kinds)
         rows.append(more_rows)
-        result = Packing(np.concatenate(kinds), np.concatenate(rows), left_over[0].astype(np.int64))
+        result = Packing(np.concatenate(kinds), np.concatenate(rows), left_over.astype(np.int64))
         self.shrink(result.kind, result.counts)
         return result
 
@@ -135,10 +136,18 @@ class Packer:
 
     # -- covering pools of pods -----------------------------------------------------------------------------------------------------
 
-    def cover(self, pools: Floats, groups: bool = False) -> tuple[Ints, NDArray[np.int32], Floats]:
-        """Cover one pool of pods (1, C) by new nodes; returns kinds, rows and what could not be placed."""
-        owner, kinds, rows, left = self.cover_groups(pools)
-        return kinds, rows, left
+    def cover(self, pool: Floats) -> tuple[Ints, NDArray[np.int32], Floats]:
+        """Cover one pool of pods (C,) by new nodes; returns kinds, rows and what could not be placed. Large pools are dealt into smaller ones."""
+        dearest = self.field.cost[self.kinds].max(initial=1.0)
+        groups = max(1, int(pool @ self.value / (COVER_NODES * dearest)))
+        if groups == 1:
+            _, kinds, rows, left = self.cover_groups(pool[None, :])
+            return kinds, rows, left[0]
+        pods = self.rng.permutation(np.repeat(np.arange(len(pool)), pool.astype(np.int64)))
+        pools = np.zeros((groups, len(pool)))
+        np.add.at(pools, (np.arange(len(pods)) % groups, pods), 1.0)
+        _, kinds, rows, left = self.cover_groups(pools)
+        return kinds, rows, left.sum(axis=0)
 
     def cover_groups(self, pools: Floats) -> tuple[Ints, Ints, NDArray[np.int32], Floats]:
         """
