@@ -126,7 +126,7 @@ def _new_node(
         annotations={
             **template.annotations,
             HASH: nodepool.template_hash(pool.manifest),
-            HASH_VERSION: "v3",
+            HASH_VERSION: nodepool.HASH_VERSION,
             MIN_VALUES_RELAXED: "true" if relaxed else "false",
         },
         taints=kind.taints,

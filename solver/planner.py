@@ -7,13 +7,11 @@ snapshot -> build -> search -> assemble -> check. Pure apart from the clock that
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.metadata
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from catalog import catalogue
-from solver import assemble, cluster, explain, options
+from solver import assemble, cluster, digest, explain, options
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
@@ -93,13 +91,13 @@ def assembled(
     create = sum(n.hourly for n in placed.create)
     delete = sum(n.hourly for n in placed.delete)
     after = before + create - delete
-    bound = _price_bound(build.problem, found, before, after)
+    bound = _price_bound(found, before, after)
     unschedulable = explain.left_out(build, placed.left_out)
     waiting_keys = {p.key for p in waiting}
     draft = plans.Plan(
         status=_status(found, placed, waiting_keys),
         inputs=plans.Inputs(
-            hash=digest(of, known, asked),
+            hash=digest.digest(of, known, asked),
             pods=len(of.pods),
             pending_pods=len(waiting),
             nodes=len(of.nodes),
@@ -128,18 +126,13 @@ def assembled(
     return dataclasses.replace(draft, verification=oracle.check(of, known, draft, asked))
 
 
-def _price_bound(problem: problems.Problem, found: params.Found, before: int, after: int) -> int | None:
-    """
-    The bound on what owned nodes cost afterwards.
-
-    The search bounds prices and small charges together; charges of the solution found are taken off again, which keeps the bound valid as charges never
-    fall below what the cheapest fleet needs by more than that.
-    """
+def _price_bound(found: params.Found, before: int, after: int) -> int | None:
+    """The bound on what owned nodes cost afterwards; a plan that is proved optimal is its own bound."""
+    if found.optimal:
+        return after
     if found.bound is None:
         return None
-    if found.optimal and found.bound == found.value.cost:
-        return after
-    return max(0, min(after, before + found.bound - (found.value.cost - (after - before))))
+    return max(0, min(after, before + found.bound))
 
 
 def _status(found: params.Found, placed: assemble.Placed, waiting: set[str]) -> plans.Status:
@@ -163,20 +156,3 @@ def terms(problem: problems.Problem, found: params.Found) -> tuple[plans.Term, .
         plans.Term("disruption", moves, "microEUR/h"),
         plans.Term("charges", found.value.cost - price - moves, "microEUR/h"),
     )
-
-
-def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options) -> str:
-    """A fingerprint of everything that the plan depends on."""
-    state = hashlib.sha256()
-    for part in (of.pods, of.nodes, of.node_claims, of.node_pools, of.node_classes, of.daemon_sets, of.budgets):
-        for key in sorted(part):
-            state.update(repr(_plain(part[key])).encode())
-    for other in (of.volume_claims, of.volumes, of.storage_classes, of.csi_limits, of.namespaces):
-        for key in sorted(other):
-            state.update(repr(_plain(other[key])).encode())
-    state.update(repr((known.version, asked)).encode())
-    return f"sha256:{state.hexdigest()}"
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value.items()) if isinstance(value, Mapping) else value
