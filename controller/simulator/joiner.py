@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from controller import retry
@@ -12,6 +13,8 @@ from controller.simulator import cluster as clusters
 from controller.simulator import model, nodes, server
 
 log = logging.getLogger(__name__)
+
+_WRITERS = 8
 
 
 def _now() -> datetime:
@@ -53,8 +56,11 @@ class Joiner:
                 self._simulator.advance()
                 wanted = self._wanted()
             actions = nodes.plan(wanted, present, self._now())
-            for action in actions:
-                self._do(action)
+            with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
+                outcomes = [writers.submit(self._do, action) for action in actions]
+            self._report(action for action, done in zip(actions, outcomes, strict=True) if done.exception() is None)
+            for done in outcomes:
+                done.result()
             return len(actions)
 
     def run(self, stop: threading.Event, period: float = 0.5) -> None:
@@ -76,25 +82,34 @@ class Joiner:
                 log.exception("a pass over the cluster failed", extra={"retryInSeconds": wait})
 
     def _do(self, action: nodes.Action) -> None:
+        """The part of an action that concerns the cluster."""
         match action:
-            case nodes.Create(node_id, body):
+            case nodes.Create(_, body):
                 if self._target.create(body):
-                    self._report(self._simulator.sim.object_seen, node_id)
                     log.info("node joined", extra={"node": body["metadata"]["name"]})
-            case nodes.Seen(node_id):
-                self._report(self._simulator.sim.object_seen, node_id)
-            case nodes.Lost(node_id):
-                self._report(self._simulator.sim.object_lost, node_id)
-                log.info("Node object was deleted, the node will be rebuilt", extra={"nodeId": node_id})
             case nodes.Patch(name, body, status):
                 self._target.patch(name, body, status=status)
             case nodes.Delete(name):
                 self._target.delete(name)
                 log.info("node removed", extra={"node": name})
+            case nodes.Seen() | nodes.Lost():
+                pass
 
-    def _report(self, fact: Callable[[str], None], node_id: str) -> None:
+    def _report(self, done: Iterable[nodes.Action]) -> None:
+        """Tell the simulation which Node objects were there and which were lost.
+
+        One that was just created is reported by the next pass, which sees it.
+        """
+        facts = [action for action in done if isinstance(action, nodes.Seen | nodes.Lost)]
+        if not facts:
+            return
         with self._simulator.lock:
-            fact(node_id)
+            for fact in facts:
+                if isinstance(fact, nodes.Seen):
+                    self._simulator.sim.object_seen(fact.id)
+                else:
+                    self._simulator.sim.object_lost(fact.id)
+                    log.info("Node object was deleted, the node will be rebuilt", extra={"nodeId": fact.id})
             self._simulator.save(always=True)
 
     def _wanted(self) -> list[nodes.Wanted]:

@@ -282,12 +282,20 @@ def _resources(of: Wanted) -> dict[str, dict[str, str]]:
 
 
 def _quantity(resource: str, amount: int) -> str:
-    """A kubelet's spelling: cores or milli-cores, Ki for memory and storage, plain counts."""
+    """Cores or milli-cores, memory and storage down to whole KiB, plain counts.
+
+    In the API server's canonical form (the largest suffix without a fraction), since it rewrites what is not.
+    """
     if resource == allocatable.CPU:
         return str(amount // 1000) if amount % 1000 == 0 else f"{amount}m"
-    if resource in (allocatable.MEMORY, allocatable.EPHEMERAL_STORAGE):
-        return f"{amount // 1024}Ki"
-    return str(amount)
+    if resource not in (allocatable.MEMORY, allocatable.EPHEMERAL_STORAGE):
+        return str(amount)
+    amount //= 1024
+    suffixes = iter(("Ki", "Mi", "Gi", "Ti"))
+    suffix = next(suffixes)
+    while amount and amount % 1024 == 0:
+        amount, suffix = amount // 1024, next(suffixes)
+    return f"{amount}{suffix}"
 
 
 def _conditions(*, ready: bool, now: datetime, since: datetime) -> list[dict[str, str]]:
