@@ -101,7 +101,8 @@ def _once(about: context.Context, into: builder.Builder) -> None:
 
 
 def _attachments(about: context.Context, into: builder.Builder) -> None:
-    drivers = {driver for each in about.classes for driver, _ in (*each.volumes.attached, *each.volumes.shared)} - {""}
+    drivers = {driver for each in about.classes for driver, _ in each.volumes.attached}
+    drivers |= {driver for each in about.classes for _, driver in each.volumes.shared if driver}
     if not drivers:
         return
     shared = _by_claim((index, key) for index, each in enumerate(about.classes) for key, _ in each.volumes.shared)

@@ -138,9 +138,10 @@ def world(*objects: Any, **fields: Any) -> cluster.Cluster:
 
 
 def compiled(*objects: Any, flavors: tuple[flavor.Flavor, ...] = (), **asked: Any) -> build.Build:
-    """What is built of a cluster of these objects; other words are options."""
+    """What is built of a cluster, or of one of these objects; other words are options."""
     removable = asked.pop("removable", None)
-    return build.build_problem(world(*objects), shelf(*flavors), options.Options(**asked), removable)
+    whole = objects[0] if isinstance(objects[0], cluster.Cluster) else world(*objects)
+    return build.build_problem(whole, shelf(*flavors), options.Options(**asked), removable=removable)
 
 
 def class_of(built: build.Build, name: str) -> int:
@@ -182,7 +183,7 @@ def node_index(built: build.Build, name: str) -> int:
     return next(index for index, each in enumerate(built.problem.nodes) if each.name == name)
 
 
-def why_offer(built: build.Build, name: str, **like: Any) -> tuple[str, str] | None:
+def why_offer(built: build.Build, name: str, **like: Any) -> Any:
     """Rule and words that keep the pod off the first offer like this."""
     index = next(
         number
@@ -192,13 +193,19 @@ def why_offer(built: build.Build, name: str, **like: Any) -> tuple[str, str] | N
     return built.explain_offer(class_of(built, name), index)
 
 
-def why_node(built: build.Build, name: str, of: str) -> tuple[str, str] | None:
+def why_node(built: build.Build, name: str, of: str) -> Any:
     return built.explain_node(class_of(built, name), node_index(built, of))
 
 
 def owners(built: build.Build, mask: Any) -> set[str]:
     """First pods (without the namespace) of the classes in a mask."""
     return {each.name.partition("/")[2] for each, chosen in zip(built.problem.classes, mask, strict=True) if chosen}
+
+
+def pods_in(built: build.Build, mask: Any) -> set[str]:
+    """All pods (without their namespaces) of the classes in a mask."""
+    chosen = [each for each, of in zip(built.problem.classes, mask, strict=True) if of]
+    return {key.partition("/")[2] for each in chosen for key in each.pods}
 
 
 def changed(of: cluster.PodSpec, **fields: Any) -> cluster.PodSpec:
