@@ -1,4 +1,4 @@
-"""The one back-off helper: exponential, full jitter, a cap, and the server's own wish to wait.
+"""The one way to back off: exponential, full jitter, a cap, and the server's own wish to wait.
 
 Clock, sleep and random are arguments, so that tests take no time and a shutdown can cut a wait short by passing an
 event's ``wait`` as sleep.
