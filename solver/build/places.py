@@ -57,10 +57,11 @@ def _place(
     pool = (claim.node_pool if claim else "") or own.get(labels.NODEPOOL, "")
     flavor = known.flavors.get(own.get(labels.INSTANCE_TYPE, ""))
     allocatable = dict(node.allocatable) if node else {}
-    capacity = dict(node.capacity) if node else {}
     if claim is not None and not _initialized(node, claim):
         allocatable = _first_known(allocatable, claim.allocatable, flavor.allocatable if flavor else {})
-        capacity = _first_known(capacity, claim.capacity, flavor.capacity if flavor else {})
+    capacity = _first_known(
+        node.capacity if node else {}, claim.capacity if claim else {}, flavor.capacity if flavor and pool else {}
+    )
     price = None
     if pool and flavor is not None:
         price = catalogue.price_per_hour(flavor, monthly=_monthly(pool, of))[1]

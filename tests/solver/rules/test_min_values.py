@@ -61,3 +61,20 @@ def test_flavors_without_the_label_cannot_be_counted():
         "min_values",
         f"minValues requirement is not met for label(s) (label(s)=[{model}])",
     )
+
+
+def test_zones_count_where_a_flavor_can_be_bought():
+    """Choice of zones is asked of flavors: one that can be bought in one zone only is refused."""
+    scarce = flavor.make("c3-8", 4, 8, hourly_micro_eur=9, unavailable_zones=frozenset(world.ZONES[1:]))
+
+    built = world.compiled(pool(world.ZONE, 2), world.pod("web"), flavors=(*world.FLAVORS, scarce))
+
+    assert world.flavors_of(built, "web") == {"b3-8", "b3-16", "l4-32"}
+    assert built.problem.min_values == ()
+
+
+def test_custom_labels_leave_no_choice():
+    """A custom label is no flavor's: asking for choice in one leaves no offer."""
+    built = world.compiled(pool("team", 1, "In", ("a", "b")), world.pod("web"))
+
+    assert world.offers_of(built, "web") == set()
