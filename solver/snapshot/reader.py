@@ -186,9 +186,8 @@ class _Reading:
         """What `parse` makes of the objects of a kind, by name; those with problems are left out."""
         for item in self._kinds[kind]:
             report = Report(item.origin, self.problems)
-            before = len(self.problems)
             value = parse(View(item.manifest, report))
-            if len(self.problems) == before:
+            if report.clean:
                 yield item.origin.name, value
 
     def _defaults(self, found: cluster.Cluster) -> pods.Defaults:
@@ -213,22 +212,21 @@ class _Reading:
         held = {workloads.key(item)[1:] for item in self._kinds["PersistentVolumeClaim"]}
         for kind in workloads.KINDS:
             for item in self._kinds[kind]:
-                before = len(self.problems)
                 root = View(item.manifest, Report(item.origin, self.problems))
                 number = workloads.count(root)
                 _template(root, reader)
                 if kind == "StatefulSet":
                     workloads.check_claim_templates(root)
-                if len(self.problems) == before and ownership.stands_for_replicas(item):
+                if root.report.clean and ownership.stands_for_replicas(item):
                     replicas = list(workloads.replicas(item, number, taken))
                     self._kinds["Pod"] += replicas
                     self._kinds["PersistentVolumeClaim"] += workloads.claims(item, replicas, held)
 
     def _read_all(self, found: cluster.Cluster, reader: pods.PodReader, defaults: pods.Defaults) -> None:
         for item in self._kinds["Pod"]:
-            before = len(self.problems)
-            pod = reader.pod(item, Report(item.origin, self.problems))
-            if len(self.problems) == before:
+            report = Report(item.origin, self.problems)
+            pod = reader.pod(item, report)
+            if report.clean:
                 found.pods[item.origin.name] = pod
         found.nodes = dict(self._each("Node", objects.node))
         found.node_claims = _present(self._each("NodeClaim", objects.node_claim))

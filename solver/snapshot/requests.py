@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crds import wording
 from solver import cluster
 from solver.snapshot.view import View
 
@@ -73,7 +74,7 @@ def _requests(container: View) -> Amounts:
     for name, amount in requests.items():
         if amount > limits.get(name, amount):
             message = f"is above the limit of {resources.mapping('limits').raw[name]}"
-            resources.wrong(message, "lower the request or raise the limit", f"requests[{name}]")
+            resources.wrong(message, "lower the request or raise the limit", wording.path(("requests", name)))
     return limits | requests
 
 

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from crds import quantity
+from crds import quantity, wording
 from solver.snapshot import errors
 
 LARGEST_INT32 = 2**31 - 1
@@ -22,15 +22,23 @@ LARGEST_INT32 = 2**31 - 1
 class Report:
     """Where the problems of one object go."""
 
-    __slots__ = ("origin", "problems")
+    __slots__ = ("_start", "origin", "problems")
 
     def __init__(self, origin: errors.Origin, problems: list[errors.Problem]) -> None:
         self.origin = origin
         self.problems = problems
+        self._start = len(problems)
 
     def wrong(self, field: str, message: str, hint: str = "") -> None:
-        """Notes a problem; the hint is what to write instead."""
-        self.problems.append(errors.Problem(self.origin, field, message, hint))
+        """Notes a problem, once; the hint is what to write instead."""
+        problem = errors.Problem(self.origin, field, message, hint)
+        if problem not in self.problems[self._start :]:
+            self.problems.append(problem)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was wrong so far."""
+        return len(self.problems) == self._start
 
 
 class View:
@@ -158,7 +166,7 @@ class View:
     def _mended_labels(self, key: str, values: dict[str, Any]) -> dict[str, str]:
         for name, value in values.items():
             if value is not None and type(value) is not str:
-                self.wrong(f"{shown(value)} is not a text", _quote(value), f"{key}[{name}]")
+                self.wrong(f"{shown(value)} is not a text", _quote(value), wording.path((key, name)))
         return {name: value for name, value in values.items() if type(value) is str} | {
             name: "" for name, value in values.items() if value is None
         }
@@ -170,11 +178,12 @@ class View:
             try:
                 amount = quantity.resource_units(name, value)
             except quantity.QuantityError as error:
-                message, _, hint = str(error).partition(": ")
-                self.wrong(message, hint, f"{key}[{name}]")
+                self.wrong(
+                    f"{shown(value)} is not a quantity", str(error).partition(": ")[2], wording.path((key, name))
+                )
                 continue
             if amount < 0:
-                self.wrong(f"{shown(value)} is negative", "write an amount of 0 or more", f"{key}[{name}]")
+                self.wrong(f"{shown(value)} is negative", "write an amount of 0 or more", wording.path((key, name)))
             else:
                 amounts[name] = amount
         return amounts
@@ -201,19 +210,8 @@ def instant(text: str) -> int | None:
 
 
 def shown(value: object) -> str:
-    """A value as a manifest would show it, cut to 60 characters."""
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    text = str(value)
-    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
+    """A value as people would write it, cut to about 60 characters; mappings and lists by their kind."""
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else wording.shown(value)
 
 
 def one_of(options: Collection[str]) -> str:

@@ -94,7 +94,9 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
             if event.tag and event.tag not in ("!", f"{_TAG}map", f"{_TAG}seq"):
                 raise _unknown_tag(event)
             if key is None and type(current) is dict:
-                raise YamlError(f"line {_line(event)}: a key is a mapping or a list", "write a text, and render templates first")
+                raise YamlError(
+                    f"line {_line(event)}: a key is a mapping or a list", "write a text, and render templates first"
+                )
             stack.append((current, key, event.anchor, start))
             current, key, start = ({} if kind is yaml.MappingStartEvent else []), None, count
             continue

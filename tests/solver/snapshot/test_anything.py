@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ JUNK = st.one_of(
 )
 OBJECTS = make.everything()
 PLACES = [(index, path) for index, manifest in enumerate(OBJECTS) for path in make.paths(manifest)]
+CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=2)
 
 
 def test_the_objects_that_are_changed_are_valid() -> None:
@@ -38,41 +41,41 @@ def test_the_objects_that_are_changed_are_valid() -> None:
     assert cluster.notes == []
 
 
-@settings(max_examples=250, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=2),
-    st.sampled_from(["", "deployment/web=5"]),
-)
-def test_junk_anywhere_gives_a_cluster_or_sentences(changes: list[tuple[tuple[int, str], Any]], scale: str) -> None:
-    """Any value in any field, and the pods of broken workloads scaled as well."""
+def problems_of(read: Callable[[], object]) -> list[errors.Problem]:
+    """What is wrong, nothing when it can be read; any other exception goes through."""
+    try:
+        read()
+    except errors.SnapshotError as error:
+        return list(error.problems)
+    return []
+
+
+def changed(changes: list[tuple[tuple[int, str], Any]]) -> list[make.Raw]:
+    """The objects with some values replaced; a change inside what another one took away is left out."""
     objects = list(OBJECTS)
     for (index, path), value in changes:
-        try:
+        with contextlib.suppress(KeyError, IndexError, TypeError):
             objects[index] = make.with_field(objects[index], path, value)
-        except (KeyError, IndexError, TypeError):
-            continue
-    try:
-        snapshot.from_objects(objects, scale=[scale] if scale else [])
-    except errors.SnapshotError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert str(problem).isprintable()
-            assert str(problem).startswith(("input, ", "input: ", "--scale "))
-            assert problem.message
+    return objects
+
+
+@settings(max_examples=250, deadline=None)
+@given(CHANGES, st.sampled_from([(), ("deployment/web=5",)]))
+def test_junk_anywhere_gives_a_cluster_or_sentences(
+    changes: list[tuple[tuple[int, str], Any]], scale: tuple[str, ...]
+) -> None:
+    """Any value in any field, and the pods of broken workloads scaled as well."""
+    for problem in problems_of(lambda: snapshot.from_objects(changed(changes), scale=scale)):
+        assert str(problem).isprintable()
+        assert str(problem).startswith(("input, ", "input: ", "--scale "))
+        assert problem.message
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=2))
+@given(CHANGES)
 def test_lenient_reading_never_stops(changes: list[tuple[tuple[int, str], Any]]) -> None:
     """What stops a strict reading is left out, with a note, where the caller must go on."""
-    objects = list(OBJECTS)
-    for (index, path), value in changes:
-        try:
-            objects[index] = make.with_field(objects[index], path, value)
-        except (KeyError, IndexError, TypeError):
-            continue
-
-    snapshot.from_objects(objects, strict=False)
+    snapshot.from_objects(changed(changes), strict=False)
 
 
 @settings(max_examples=300, deadline=None)
@@ -81,10 +84,8 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     """A file of any bytes."""
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(data)
-    try:
-        snapshot.read([str(path)])
-    except errors.SnapshotError as error:
-        assert all(str(problem).isprintable() for problem in error.problems)
+
+    assert all(str(problem).isprintable() for problem in problems_of(lambda: snapshot.read([str(path)])))
 
 
 @settings(max_examples=200, deadline=None)
@@ -93,7 +94,5 @@ def test_any_yaml_like_text_is_read_or_refused(tmp_path_factory: pytest.TempPath
     """A file of the characters that mean something in YAML and JSON."""
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(text)
-    try:
-        snapshot.read([str(path)])
-    except errors.SnapshotError as error:
-        assert all(str(problem).isprintable() for problem in error.problems)
+
+    assert all(str(problem).isprintable() for problem in problems_of(lambda: snapshot.read([str(path)])))

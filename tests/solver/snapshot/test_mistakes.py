@@ -1,0 +1,440 @@
+"""
+Wrong inputs and what is said about each: one line that names file, object and field, what is wrong and what to write.
+
+All of these make `solve` end with exit code 2.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pathlib
+from typing import Any
+
+import pytest
+
+from solver import snapshot
+from solver.snapshot import errors
+from tests.solver.snapshot import make
+
+POD = make.pod()
+DEPLOYMENT = make.workload()
+POOL = make.node_pool()
+CLASS = make.node_class()
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+FILES: list[tuple[str, bytes, str]] = [
+    ("empty.yaml", b"", "is empty; give a file with Kubernetes manifests"),
+    ("comment.yaml", b"# nothing here\n---\n", "holds no Kubernetes object; give a file with Kubernetes manifests"),
+    ("binary.yaml", bytes(range(256)), "is a binary file; give manifests as YAML or JSON text"),
+    ("packed.yaml", gzip.compress(b"kind: Pod"), "is a binary file; give manifests as YAML or JSON text"),
+    (
+        "latin1.yaml",
+        "name: é".encode("latin-1"),
+        "byte 7: incomplete UTF-8 octet sequence; write plain UTF-8 text without control characters",
+    ),
+    ("latin1.json", '{"name": "é"}'.encode("latin-1"), "byte 11 is not UTF-8; write UTF-8 text"),
+    (
+        "truncated.yaml",
+        b'kind: Pod\nmetadata:\n  name: "web',
+        (
+            "line 3, column 13: not valid YAML (while scanning a quoted scalar: found unexpected end of stream); "
+            "the text ends too early: is the file complete?"
+        ),
+    ),
+    (
+        "truncated.json",
+        b'{"kind": "Pod", "metadata": {',
+        (
+            "line 1, column 30: not valid JSON (Expecting property name enclosed in double quotes); "
+            "the text ends too early: is the file complete?"
+        ),
+    ),
+    ("cut.yaml", b"apiVersion: v1\nitems: []\n", "kind: is missing; is the file complete?"),
+    ("bomb.yaml", BOMB.encode(), "line 6: aliases repeat more than 100000 values; write the values out"),
+    ("deep.yaml", b"- " * 100_000_000, "line 1: nested more than 200 levels deep; no Kubernetes object is"),
+    ("deep.json", b'{"a":' * 1_000_000, "nested too deeply; no Kubernetes object is"),
+    (
+        "twice.yaml",
+        b"kind: Pod\nkind: Pod\n",
+        'line 2: the key "kind" stands twice in one mapping; keep one of the two',
+    ),
+    ("twice.json", b'{"kind": "Pod", "kind": "Pod"}', 'the key "kind" stands twice in one object; keep one of the two'),
+    ("infinite.json", b'{"replicas": Infinity}', "Infinity is no JSON number; write a number"),
+    (
+        "tabs.yaml",
+        b"metadata:\n\tname: web\n",
+        (
+            "line 2, column 1: not valid YAML (while scanning for the next token: found character that cannot start "
+            "any token); indent with blanks, not with tabs"
+        ),
+    ),
+    (
+        "chart.yaml",
+        b"kind: Pod\n{{- if .Values.x }}\n",
+        (
+            "line 3, column 1: not valid YAML (while scanning a simple key: could not find expected ':'); "
+            "this looks like a template: render it first, for instance with helm template"
+        ),
+    ),
+    ("text.yaml", b"hello", "is a text, not a Kubernetes object; write a mapping with apiVersion, kind and metadata"),
+    (
+        "list.yaml",
+        b"- a\n- b\n",
+        "is a list, not a Kubernetes object; write a mapping with apiVersion, kind and metadata",
+    ),
+    ("values.yaml", b"replicas: 3\n", 'kind: is missing; write it, for instance "kind: Pod"'),
+    ("number.yaml", b"kind: 5\napiVersion: v1\n", 'kind: is not a text; write it, for instance "kind: Pod"'),
+    ("items.yaml", b"{apiVersion: v1, kind: List, items: 3}", "items: is not a list; write the objects as a list"),
+    (
+        "item.yaml",
+        b"{apiVersion: v1, kind: List, items: [1]}",
+        "items[0]: is a number, not a Kubernetes object; write a mapping with apiVersion, kind and metadata",
+    ),
+]
+"""Files that are no manifests: name, content, sentence after the file's name."""
+
+NO_NAME = "is not a name; write lower-case letters, digits, '-' and '.' in quotes"
+QUANTITY = (
+    "is not a quantity; write a number with an optional suffix (m, k, M, G, T, Ki, Mi, Gi, Ti, ...), "
+    "such as 500m, 2 or 4Gi"
+)
+CPU = "spec.containers[0].resources.requests.cpu"
+REF = "spec.template.spec.nodeClassRef"
+REQUIREMENTS = "spec.template.spec.requirements"
+AWS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+NEAR = {"topologyKey": "zone", "labelSelector": {"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]}}
+HEAVY = {"weight": 200, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+REQUIRED, PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
+WRONG_OPERATOR = {"key": "kubernetes.io/arch", "operator": "Inn", "values": ["amd64"]}
+LATER = make.named("storage.k8s.io/v1", "StorageClass", "fast", provisioner="x", volumeBindingMode="Later")
+
+
+def spread(**fields: object) -> make.Raw:
+    """A pod with one spread constraint; a field given as None is left out."""
+    given = {key: value for key, value in (SPREAD | fields).items() if value is not None}
+    return make.pod(topologySpreadConstraints=[given])
+
+
+OBJECTS: list[tuple[list[make.Raw], str, str]] = [
+    # Names and kinds.
+    ([make.without_field(POD, "metadata.name")], "Pod, metadata.name", 'is missing; write it, for instance "web"'),
+    ([make.pod("Web_1")], "Pod default/Web_1, metadata.name", NO_NAME),
+    ([make.with_field(POD, "metadata.name", 5)], "Pod default/, metadata.name", NO_NAME),
+    (
+        [POD, POD],
+        "document 2, Pod default/web",
+        "stands twice, first in input.yaml, document 1; keep one of the two",
+    ),
+    (
+        [POOL, POOL, CLASS],
+        "document 2, NodePool general",
+        "stands twice, first in input.yaml, document 1; keep one of the two",
+    ),
+    ([{**POD, "kind": "pod"}], "pod web, kind", "there is no kind pod; write Pod"),
+    ([{**POOL, "kind": "Nodepool"}], "Nodepool general, kind", "there is no kind Nodepool; write NodePool"),
+    ([{**DEPLOYMENT, "apiVersion": "v1"}], "Deployment web, apiVersion", "there is no Deployment in v1; write apps/v1"),
+    # Types.
+    (
+        [make.without_field(POD, "spec")],
+        "Pod default/web, spec.containers",
+        "is missing; list at least one container",
+    ),
+    ([make.pod(containers=[])], "Pod default/web, spec.containers", "is missing; list at least one container"),
+    (
+        [make.pod(containers={"name": "a"})],
+        "Pod default/web, spec.containers",
+        'a mapping is not a list; start each entry with "- "',
+    ),
+    (
+        [make.pod(containers=["nginx"])],
+        "Pod default/web, spec.containers[0]",
+        "'nginx' is not a mapping; write keys and values",
+    ),
+    ([make.pod(nodeName=5)], "Pod default/web, spec.nodeName", '5 is not a text; put it in quotes: "5"'),
+    (
+        [make.pod(nodeSelector={"spot": True})],
+        "Pod default/web, spec.nodeSelector.spot",
+        'true is not a text; put it in quotes: "true"',
+    ),
+    (
+        [make.pod(hostNetwork="yes")],
+        "Pod default/web, spec.hostNetwork",
+        "'yes' is not a boolean; write true or false, without quotes",
+    ),
+    (
+        [make.with_field(POD, "metadata.creationTimestamp", "yesterday")],
+        "Pod default/web, metadata.creationTimestamp",
+        "'yesterday' is not an instant; write it as in \"2026-05-01T10:00:00Z\"",
+    ),
+    # Amounts.
+    ([make.with_field(POD, CPU, "1 core")], f"Pod default/web, {CPU}", f"'1 core' {QUANTITY}"),
+    ([make.with_field(POD, CPU, "-1")], f"Pod default/web, {CPU}", "'-1' is negative; write an amount of 0 or more"),
+    (
+        [make.with_field(POD, "spec.containers[0].resources.limits", {"cpu": "500m"})],
+        f"Pod default/web, {CPU}",
+        "is above the limit of 500m; lower the request or raise the limit",
+    ),
+    (
+        [make.with_field(POD, "spec.containers[0].ports", [{"hostPort": 99999}])],
+        "Pod default/web, spec.containers[0].ports[0].hostPort",
+        "99999 is too large; write at most 65535",
+    ),
+    # Constraints.
+    (
+        [make.pod(tolerations=[{"key": "a", "operator": "Like"}])],
+        "Pod default/web, spec.tolerations[0].operator",
+        "'Like' is not allowed; write Equal or Exists",
+    ),
+    (
+        [make.pod(tolerations=[{"key": "a", "operator": "Exists", "effect": "NoSchedul"}])],
+        "Pod default/web, spec.tolerations[0].effect",
+        "'NoSchedul' is not allowed; write NoSchedule, PreferNoSchedule or NoExecute",
+    ),
+    (
+        [make.pod(tolerations=[{"value": "a"}])],
+        "Pod default/web, spec.tolerations[0]",
+        "has no key; write one, or operator Exists to tolerate every taint",
+    ),
+    (
+        [spread(maxSkew=0)],
+        "Pod default/web, spec.topologySpreadConstraints[0].maxSkew",
+        "0 is too small; write 1 or more",
+    ),
+    (
+        [spread(topologyKey=None)],
+        "Pod default/web, spec.topologySpreadConstraints[0].topologyKey",
+        'is missing; write it, for instance "topology.kubernetes.io/zone"',
+    ),
+    (
+        [spread(whenUnsatisfiable=None)],
+        "Pod default/web, spec.topologySpreadConstraints[0].whenUnsatisfiable",
+        "is missing; write DoNotSchedule or ScheduleAnyway",
+    ),
+    (
+        [spread(whenUnsatisfiable="ScheduleAnyway", minDomains=2)],
+        "Pod default/web, spec.topologySpreadConstraints[0].minDomains",
+        "goes only with DoNotSchedule; leave it out, or write whenUnsatisfiable: DoNotSchedule",
+    ),
+    (
+        [make.pod(affinity={"podAffinity": {REQUIRED: [NEAR]}})],
+        f"Pod default/web, spec.affinity.podAffinity.{REQUIRED}[0].labelSelector.matchExpressions[0].operator",
+        "'Gt' is not allowed; write In, NotIn, Exists or DoesNotExist",
+    ),
+    (
+        [make.pod(affinity={"nodeAffinity": {PREFERRED: [HEAVY]}})],
+        f"Pod default/web, spec.affinity.nodeAffinity.{PREFERRED}[0].weight",
+        "200 is too large; write at most 100",
+    ),
+    # Workloads.
+    (
+        [make.without_field(DEPLOYMENT, "spec.template")],
+        "Deployment default/web, spec.template",
+        "is missing; write the pod's metadata and spec",
+    ),
+    ([make.workload(replicas=-1)], "Deployment default/web, spec.replicas", "-1 is too small; write 0 or more"),
+    (
+        [make.with_field(DEPLOYMENT, "spec.replicas", "3")],
+        "Deployment default/web, spec.replicas",
+        "'3' is not a whole number; write a number without quotes",
+    ),
+    (
+        [make.workload(replicas=10**6)],
+        "Deployment default/web, spec.replicas",
+        "1000000 pods are too many for one workload; write at most 100000",
+    ),
+    (
+        [make.with_field(DEPLOYMENT, f"spec.template.{CPU}", "one")],
+        f"Deployment default/web, spec.template.{CPU}",
+        f"'one' {QUANTITY}",
+    ),
+    (
+        [make.workload("StatefulSet", volumeClaimTemplates=[{"spec": {}}])],
+        "StatefulSet default/web, spec.volumeClaimTemplates[0].metadata.name",
+        'is missing; write it, for instance "data"',
+    ),
+    (
+        [make.workload("DaemonSet", template={"spec": {}})],
+        "DaemonSet default/web, spec.template.spec.containers",
+        "is missing; list at least one container",
+    ),
+    # NodePools and node classes.
+    (
+        [POOL],
+        f"NodePool general, {REF}.name",
+        'there is no OVHNodeClass "default" in the input; add the OVHNodeClass manifest',
+    ),
+    (
+        [make.node_pool(node_class="paris"), CLASS],
+        f"document 1, NodePool general, {REF}.name",
+        'there is no OVHNodeClass "paris" in the input; write default, or add it',
+    ),
+    (
+        [make.with_field(POOL, REF, AWS)],
+        f"NodePool general, {REF}",
+        (
+            "karpenter.k8s.aws/EC2NodeClass is no node class of OVHcloud; "
+            "write group karpenter.ovhcloud.sh and kind OVHNodeClass"
+        ),
+    ),
+    (
+        [{**POOL, "apiVersion": "karpenter.sh/v1beta1"}],
+        "NodePool general, apiVersion",
+        "'karpenter.sh/v1beta1' is not supported; write karpenter.sh/v1",
+    ),
+    ([make.without_field(POOL, "spec.template")], "NodePool general, spec.template", "is missing; "),
+    ([make.node_pool(limit={"cpu": 1})], "NodePool general, spec.limit", "is not a field; did you mean limits?"),
+    ([make.node_pool(limits={"cpu": "many"})], "NodePool general, spec.limits.cpu", "'many' is not a quantity"),
+    ([make.node_pool(limits={"cpu": -1})], "NodePool general, spec.limits.cpu", "-1 is "),
+    ([make.node_pool(weight=0)], "NodePool general, spec.weight", "0 is "),
+    (
+        [make.with_field(POOL, REQUIREMENTS, [WRONG_OPERATOR])],
+        f"NodePool general, {REQUIREMENTS}[0].operator",
+        "'Inn' is not one of In, NotIn, Exists, DoesNotExist, Gt, Lt, Gte, Lte",
+    ),
+    (
+        [make.without_field(CLASS, "spec.region")],
+        "OVHNodeClass default, spec.region",
+        "is missing; write region: GRA11",
+    ),
+    (
+        [make.with_field(CLASS, "spec.monthlyBilled", "yes")],
+        "OVHNodeClass default, spec.monthlyBilled",
+        "'yes' is not true or false; ",
+    ),
+    # Nodes, budgets, volumes.
+    (
+        [make.with_field(make.node(), "status.allocatable.memory", "much")],
+        "Node node-a, status.allocatable.memory",
+        f"'much' {QUANTITY}",
+    ),
+    (
+        [make.with_field(make.node(), "spec.taints", [{"effect": "NoSchedule"}])],
+        "Node node-a, spec.taints[0].key",
+        'is missing; write it, for instance "dedicated"',
+    ),
+    (
+        [make.budget(minAvailable="half")],
+        "PodDisruptionBudget default/web, spec.minAvailable",
+        "'half' is no number of pods; write a count such as 1 or a percentage such as \"50%\"",
+    ),
+    (
+        [make.budget(minAvailable=1, maxUnavailable=1)],
+        "PodDisruptionBudget default/web, spec",
+        "has both minAvailable and maxUnavailable; keep one of the two",
+    ),
+    (
+        [LATER],
+        "StorageClass fast, volumeBindingMode",
+        "'Later' is not allowed; write Immediate or WaitForFirstConsumer",
+    ),
+    (
+        [make.named("scheduling.k8s.io/v1", "PriorityClass", "high")],
+        "PriorityClass high, value",
+        "is missing; write a whole number",
+    ),
+]
+"""Manifests, the object and field that are named after the file, and the sentence, or how it begins."""
+
+
+def problems_of(*paths: pathlib.Path, scale: tuple[str, ...] = ()) -> list[str]:
+    with pytest.raises(errors.SnapshotError) as refusal:
+        snapshot.read([str(path) for path in paths], scale=scale)
+    return [str(problem) for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), FILES, ids=[name for name, _, _ in FILES])
+def test_files(tmp_path: pathlib.Path, name: str, content: bytes, sentence: str) -> None:
+    """Each of these files is refused with this one sentence."""
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    (problem,) = problems_of(path)
+    assert problem.removeprefix(str(path)).lstrip(",: ").removeprefix("Pod, ") == sentence
+
+
+@pytest.mark.parametrize(("objects", "where", "what"), OBJECTS, ids=[f"{row[1]}: {row[2]}"[:90] for row in OBJECTS])
+def test_objects(tmp_path: pathlib.Path, objects: list[make.Raw], where: str, what: str) -> None:
+    """Each of these objects is refused with this one sentence."""
+    path = tmp_path / "input.yaml"
+    path.write_text("\n---\n".join(map(json.dumps, objects)))
+
+    (problem,) = problems_of(path)
+    assert problem.replace(f"{tmp_path}/", "").startswith(f"input.yaml, {where}: {what}")
+    assert problem.isprintable()
+
+
+PATHS: list[tuple[str, str]] = [
+    ("missing.yaml", "missing.yaml: no such file or directory; check the path"),
+    ("empty", "empty: no manifests in this directory (.yaml, .yml, .json); give another directory or a file"),
+    ("input.yaml/x", "input.yaml/x: cannot be read (Not a directory); check the path and its permissions"),
+]
+
+
+@pytest.mark.parametrize(("path", "sentence"), PATHS)
+def test_paths(tmp_path: pathlib.Path, path: str, sentence: str) -> None:
+    """Each of these paths is refused with this one sentence."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "input.yaml").write_text(json.dumps(POD))
+
+    assert problems_of(tmp_path / path) == [f"{tmp_path}/{sentence}"]
+
+
+def test_standard_input_that_is_not_there() -> None:
+    """A dash without anything to read."""
+    with pytest.raises(
+        errors.SnapshotError, match="standard input: is not open; pipe manifests into it, or give a file"
+    ):
+        snapshot.read(["-"])
+
+
+EDITS: list[tuple[str, str]] = [
+    ("web=5", "is not an edit of the form KIND/NAME=N; write for instance deployment/web=5"),
+    ("deployment/web=many", "is not an edit of the form KIND/NAME=N; write for instance deployment/web=5"),
+    ("pod/web=5", "a pod cannot be scaled; write one of deployment, statefulset, replicaset, replicationcontroller"),
+    ("deployment/wep=5", 'there is no Deployment "wep" in the input; check kind and name'),
+    ("deployment/a/web=5", 'there is no Deployment "a/web" in the input; check kind and name'),
+    ("deploy/api=5", "2 Deployments have this name; write deploy/default/api or deploy/shop/api"),
+]
+
+
+@pytest.mark.parametrize(("edit", "sentence"), EDITS)
+def test_edits(tmp_path: pathlib.Path, edit: str, sentence: str) -> None:
+    """Each of these `--scale` edits is refused with this one sentence."""
+    path = tmp_path / "input.yaml"
+    api = make.workload(name="api")
+    path.write_text(
+        "\n---\n".join(map(json.dumps, [DEPLOYMENT, api, make.with_field(api, "metadata.namespace", "shop")]))
+    )
+
+    assert problems_of(path, scale=(edit,)) == [f"--scale {edit}: {sentence}"]
+
+
+def test_all_problems_are_found_at_once(tmp_path: pathlib.Path) -> None:
+    """Over files, documents, objects and fields, each on a line of its own."""
+    first: list[Any] = [make.pod(nodeName=1, hostNetwork=2), make.workload(replicas=-1), make.node_pool(weight=0)]
+    (tmp_path / "a.yaml").write_text("\n---\n".join(map(json.dumps, first)))
+    (tmp_path / "b.yaml").write_text("a: b: c")
+    with pytest.raises(errors.SnapshotError) as refusal:
+        snapshot.read([str(tmp_path)])
+
+    lines = str(refusal.value).replace(f"{tmp_path}/", "").splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "a.yaml, document 1, Pod default/web, spec.hostNetwork",
+        "a.yaml, document 1, Pod default/web, spec.nodeName",
+        "a.yaml, document 2, Deployment default/web, spec.replicas",
+        "a.yaml, document 3, NodePool general, spec.weight",
+        "b.yaml",
+    ]
+
+
+def test_a_flood_of_problems_is_cut() -> None:
+    """A mistake in thousands of pods does not fill the terminal; the exception has them all."""
+    with pytest.raises(errors.SnapshotError) as refusal:
+        snapshot.from_objects([make.pod(f"web-{number}", nodeName=1) for number in range(250)])
+
+    assert len(refusal.value.problems) == 250
+    assert str(refusal.value).splitlines()[-1] == "and 150 problems more"
