@@ -56,7 +56,7 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     RejectedPlanError: when the checker refuses the plan found and the plain one to fall back on.
     """
     waiting = pending.pending(of)
-    build = builds.build_problem(of, known, asked, waiting)
+    build = builds.build_problem(of, known, asked)
     found = engine.search(build.problem, _params(asked, run))
     result = assembled(of, known, asked, build, found, waiting)
     if result.verification.ok:
