@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from solver import plan
 from solver.check import facts
 
-PODS, NAMES, COST = "pods", "names", "cost"
+PODS, NAMES, PLACE, COST = "pods", "names", "place", "cost"
 
 
 def pods(known: facts.Facts) -> Iterator[plan.Violation]:
@@ -43,8 +43,10 @@ def names(known: facts.Facts) -> Iterator[plan.Violation]:
     for key, name in answer.placements.items():
         if name not in places:
             yield plan.Violation(NAMES, key, name, f"pod {key} is placed on {name}, which is no node of the plan")
-        elif name in known.deleted and key not in known.stuck:
-            yield plan.Violation(NAMES, key, name, f"pod {key} is placed on {name}, which the plan removes")
+        elif name in known.deleted:
+            yield plan.Violation(PLACE, key, name, f"pod {key} is placed on {name}, which the plan removes")
+        elif name in known.leaving:
+            yield plan.Violation(PLACE, key, name, f"pod {key} is placed on {name}, which is in deletion")
     here: dict[str, list[str]] = {}
     for key, name in answer.placements.items():
         if name in known.created:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
+from catalog import labels as names
 from solver import cluster
 from solver.check import daemons, demand, facts, hosts, state
 
@@ -43,13 +44,16 @@ class Builder:
         specs = {id(pod.spec): pod.spec for pod in known.snapshot.pods.values()}
         due = {id(known.snapshot.pods[key].spec) for keys in (known.waiting, known.moving) for key in keys}
         choosing = [*(each.spec for each in known.daemon_sets), *(specs[key] for key in due)]
-        node_keys = {key for spec in choosing for key in daemons.node_keys(spec)}
+        asked = {key for spec in choosing for key in daemons.node_keys(spec)}
         asks_names = any(daemons.asks_names(spec) for spec in choosing)
+        topologies: set[str] = set()
         pod_keys: set[str] = set()
         for spec in specs.values():
-            for topology_key, asked_labels in _peers(spec):
-                node_keys.add(topology_key)
-                pod_keys.update(asked_labels)
+            for topology_key, labels in _peers(spec):
+                topologies.add(topology_key)
+                pod_keys.update(labels)
+        # Every host has a hostname of its own: as a mere topology key it must not tear places apart.
+        node_keys = asked | (topologies - {names.HOSTNAME})
         builder = cls(known, tuple(sorted(node_keys)), tuple(sorted(pod_keys)), asks_names)
         builder._affinities.of(((), None))
         builder._taints.of(())
@@ -146,9 +150,6 @@ def final(known: facts.Facts, builder: Builder) -> state.State:
     held = {known.snapshot.pods[key].node for key in known.stuck}
     gone = (known.deleted.keys() | known.leaving) - held
     present = [host for host in hosts.existing(known) if host.name not in gone]
-    for host in present:
-        if host.name in known.deleted:
-            host.closed = "the plan removes it"
     present += [hosts.created(new) for new in known.answer.create]
     return builder.build(present, running(known), placements(known))
 

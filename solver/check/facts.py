@@ -68,7 +68,7 @@ def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.P
     pool_views = pools.read(snapshot, asked)
     daemon_sets = tuple(snapshot.daemon_sets.values())
     claim_of, in_flight = _claims(snapshot)
-    leaving = {
+    leaving = {claim.name for claim in in_flight.values() if claim.deleting} | {
         name for name, node in snapshot.nodes.items() if node.deleting or (name in claim_of and claim_of[name].deleting)
     }
     found = Facts(
@@ -114,9 +114,7 @@ def _claims(snapshot: cluster.Cluster) -> tuple[dict[str, cluster.NodeClaim], di
 def _is_nominated(pod: cluster.Pod, found: Facts) -> bool:
     """Whether the scheduler has promised a pod room on a node that is there; a node in deletion promises none."""
     name = pod.nominated_node
-    if name in found.snapshot.nodes:
-        return name not in found.leaving
-    return name in found.in_flight and not found.in_flight[name].deleting
+    return (name in found.snapshot.nodes or name in found.in_flight) and name not in found.leaving
 
 
 def _goes(key: str, pod: cluster.Pod, found: Facts) -> None:

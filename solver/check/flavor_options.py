@@ -89,6 +89,6 @@ def _unfit(place: state.Place, choice: Choice) -> Iterator[str]:
 def _room(now: state.State, offer: market.Offer, custom: Mapping[str, str]) -> Mapping[str, int]:
     if not custom:
         return offer.room
-    labels = {**daemons.REGISTERED, **offer.labels, **custom}
+    labels = market.joined({**offer.labels, **custom})
     taken = daemons.load(now.known.daemon_sets, labels, offer.pool.taints).requests
     return {resource: amount - taken.get(resource, 0) for resource, amount in offer.flavor.allocatable.items()}

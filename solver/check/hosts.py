@@ -33,15 +33,13 @@ class Host:
     """
     A place for pods.
 
-    `closed` says why it takes none, "" when it takes them. `new` is set for nodes that the plan creates, `node` for
-    nodes that exist; claims without Node have neither.
+    `new` is set for nodes that the plan creates, `node` for nodes that exist; claims without Node have neither.
     """
 
     name: str
     labels: Mapping[str, str]
     taints: tuple[cluster.Taint, ...]
     allocatable: Mapping[str, int]
-    closed: str = ""
     new: plan.NewNode | None = None
     node: cluster.Node | None = None
     claim: cluster.NodeClaim | None = None
@@ -55,16 +53,15 @@ class Host:
 def existing(known: facts.Facts) -> Iterator[Host]:
     """Nodes and claims of the cluster, those that go away included."""
     for node in known.snapshot.nodes.values():
-        closed = "it is in deletion" if node.name in known.leaving else ""
-        yield _node(node, known.claim_of.get(node.name), known, closed)
+        yield _node(node, known.claim_of.get(node.name), known)
     for claim in known.in_flight.values():
         yield _claim(claim, known)
 
 
 def created(new: plan.NewNode) -> Host:
     """A node that the plan creates, once it has joined: startup taints are gone by then."""
-    known = {**daemons.REGISTERED, **new.labels, names.HOSTNAME: new.name}
-    return Host(new.name, market.with_old_names(known), new.taints, new.allocatable, new=new)
+    labels = market.with_old_names({**market.joined(new.labels), names.HOSTNAME: new.name})
+    return Host(new.name, labels, new.taints, new.allocatable, new=new)
 
 
 def is_registered(node: cluster.Node, claim: cluster.NodeClaim | None) -> bool:
@@ -89,7 +86,7 @@ def _filled(reported: Mapping[str, int], otherwise: Mapping[str, int]) -> Mappin
     return {**otherwise, **{resource: amount for resource, amount in reported.items() if amount}}
 
 
-def _node(node: cluster.Node, claim: cluster.NodeClaim | None, known: facts.Facts, closed: str) -> Host:
+def _node(node: cluster.Node, claim: cluster.NodeClaim | None, known: facts.Facts) -> Host:
     labels: Mapping[str, str] = node.labels
     taints, allocatable = node.taints, node.allocatable
     if claim is not None and not is_registered(node, claim):
@@ -105,13 +102,12 @@ def _node(node: cluster.Node, claim: cluster.NodeClaim | None, known: facts.Fact
     if node.unschedulable and CORDON not in taints:
         taints = (*taints, CORDON)
     labels = labels if names.HOSTNAME in labels else {**labels, names.HOSTNAME: node.name}
-    return Host(node.name, labels, taints, allocatable, closed, node=node, claim=claim)
+    return Host(node.name, labels, taints, allocatable, node=node, claim=claim)
 
 
 def _claim(claim: cluster.NodeClaim, known: facts.Facts) -> Host:
     labels = market.with_old_names({**daemons.REGISTERED, **_claim_labels(claim), names.HOSTNAME: claim.name})
-    closed = "it is in deletion" if claim.deleting else ""
-    return Host(claim.name, labels, claim.taints, _claim_allocatable(claim, labels, known), closed, claim=claim)
+    return Host(claim.name, labels, claim.taints, _claim_allocatable(claim, labels, known), claim=claim)
 
 
 def _claim_labels(claim: cluster.NodeClaim) -> dict[str, str]:

@@ -150,7 +150,7 @@ class Market:
         assert price is not None
         node_labels = _labels(pool, of, zone)
         # Which DaemonSets select on a label whose value is still open is only known on the planned nodes themselves.
-        taken = daemons.load(self.daemon_sets, {**daemons.REGISTERED, **node_labels}, pool.taints).requests
+        taken = daemons.load(self.daemon_sets, joined(node_labels), pool.taints).requests
         room = {resource: amount - taken.get(resource, 0) for resource, amount in of.allocatable.items()}
         plain = {key: value for key, value in node_labels.items() if key not in names.OLD_NAMES}
         return Offer(pool, of, zone, price, billing == "monthly", node_labels, plain, room)
@@ -166,6 +166,11 @@ def _labels(pool: pools.Pool, of: flavor.Flavor, zone: str) -> dict[str, str]:
             pools.NODE_CLASS: pool.node_class,
         }
     )
+
+
+def joined(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels that a node will have once it has joined, under a name that nobody knows yet."""
+    return {**daemons.REGISTERED, names.HOSTNAME: _UNKNOWN, **labels}
 
 
 def with_old_names(labels: Mapping[str, str]) -> dict[str, str]:

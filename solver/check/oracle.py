@@ -38,7 +38,6 @@ DOCUMENT_RULES: tuple[Callable[[facts.Facts], Iterator[plan.Violation]], ...] = 
 """About the plan as a whole."""
 
 PLACEMENT_RULES: tuple[Callable[[state.State], Iterator[plan.Violation]], ...] = (
-    placing.places,
     placing.unsupported,
     placing.tolerations,
     placing.node_affinity,

@@ -160,7 +160,7 @@ class _Stage:
 
     def __init__(self, now: state.State, owners: list[state.PodClass]) -> None:
         self._now = now
-        self._constraints = spread.Constraints(now)
+        self._constraints = now.once(spread.Constraints)
         self._tallies: dict[spread.Scope, spread.Tally] = {}
         self._companies: dict[tuple[peers.Term, ...], Company] = {}
         self._joins: dict[state.PodClass, list[spread.Scope | Company]] = {}

@@ -1,4 +1,4 @@
-"""Where pods may go at all: places that take pods, taints and tolerations, node selectors and node affinity."""
+"""Where pods may go at all: taints and tolerations, node selectors and node affinity."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from collections.abc import Iterator
 from solver import plan
 from solver.check import match, state
 
-PLACE, TOLERATIONS, AFFINITY, UNSUPPORTED = "place", "tolerations", "node-affinity", "unsupported"
-
-
-def places(now: state.State) -> Iterator[plan.Violation]:
-    """Pods planned onto a place that takes none."""
-    for of in now.planned:
-        for place, many in of.planned.items():
-            if place.host.closed:
-                yield now.violation(PLACE, of, place, f"the node takes no pods: {place.host.closed}", many)
+TOLERATIONS, AFFINITY, UNSUPPORTED = "tolerations", "node-affinity", "unsupported"
 
 
 def tolerations(now: state.State) -> Iterator[plan.Violation]:

@@ -93,7 +93,7 @@ class Constraints:
 
     now: state.State
     _scopes: dict[tuple[object, ...], Scope] = dataclasses.field(default_factory=dict)
-    _kinds: dict[tuple[object, ...], frozenset[int]] = dataclasses.field(default_factory=dict)
+    _kinds: dict[tuple[object, ...], list[state.Kind]] = dataclasses.field(default_factory=dict)
     _offers: dict[tuple[int, int, str], dict[str, list[market.Offer]]] = dataclasses.field(default_factory=dict)
     _of: dict[state.PodClass, list[Constraint]] = dataclasses.field(default_factory=dict)
 
@@ -124,21 +124,20 @@ class Constraints:
         if found is None:
             kinds = self._kinds.get(node_filter)
             if kinds is None:
-                kinds = self._kinds[node_filter] = frozenset(
-                    kind.index
+                kinds = self._kinds[node_filter] = [
+                    kind
                     for kind in self.now.kinds
                     if all(key in kind.labels for key in keys)
                     and (not spread.honor_affinity or self.now.admits(owner, kind))
                     and (not spread.honor_taints or self.now.refused_by(owner, kind) is None)
-                )
-            values = (self.now.kinds[index].labels.get(spread.topology_key) for index in kinds)
+                ]
             found = self._scopes[known] = Scope(
                 key=spread.topology_key,
                 namespace=owner.namespace,
                 selector=selector,
-                kinds=kinds,
-                values=frozenset(value for value in values if value is not None),
-                hosts=sum(self.now.kinds[index].hosts for index in kinds),
+                kinds=frozenset(kind.index for kind in kinds),
+                values=frozenset(v for kind in kinds if (v := kind.labels.get(spread.topology_key)) is not None),
+                hosts=sum(kind.hosts for kind in kinds),
             )
         return found
 
@@ -182,7 +181,7 @@ def with_own_labels(
 
 def violations(now: state.State) -> Iterator[plan.Violation]:
     """Domains in which the plan puts pods although the skew is then too large, and places that lack the key."""
-    constraints = Constraints(now)
+    constraints = now.once(Constraints)
     tallies: dict[Scope, Tally] = {}
     for owner in now.planned:
         for constraint in constraints.of(owner):

@@ -8,12 +8,15 @@ each question is asked once per class and kind. All rules about placements read 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from catalog import allocatable
 from catalog import labels as names
 from solver import cluster, plan
 from solver.check import daemons, facts, hosts, match
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -99,7 +102,15 @@ class State:
     )
     _by_label: dict[tuple[str, str], list[PodClass]] = dataclasses.field(default_factory=dict)
     _pods: dict[tuple[PodClass, str], list[str]] = dataclasses.field(default_factory=dict)
+    _made: dict[Callable[[State], Any], Any] = dataclasses.field(default_factory=dict)
     _daemons: dict[int, daemons.Load] = dataclasses.field(default_factory=dict)
+
+    def once(self, make: Callable[[State], T]) -> T:
+        """What is worked out of this state for several rules, made by whoever asks first."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     @property
     def planned(self) -> list[PodClass]:
