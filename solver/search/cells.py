@@ -52,6 +52,33 @@ def _topologies(problem: problems.Problem) -> set[int]:
     return used
 
 
+def touched(problem: problems.Problem) -> Mask:
+    """(C,) classes that a rule over the domains of some topology looks at."""
+    result = np.zeros(len(problem.classes), dtype=bool)
+    for spread in problem.spreads:
+        if spread.topology != problems.HOST:
+            result |= spread.owners | spread.group.members
+    for exclusion in problem.exclusions:
+        if exclusion.topology != problems.HOST:
+            result |= exclusion.owners | exclusion.targets.members
+    for attraction in problem.attractions:
+        result |= attraction.owners | attraction.targets.members
+    for common in problem.common_domains:
+        result |= common.members
+    return result
+
+
+def rounded(total: int, share: NDArray[np.float64]) -> Ints:
+    """Whole numbers near `total` times `share` that add up to `total` (largest remainders); all 0 when every share is."""
+    if share.sum() <= 0:
+        return np.zeros(len(share), dtype=np.int64)
+    ideal = total * share / share.sum()
+    result = np.floor(ideal).astype(np.int64)
+    order = np.argsort(-(ideal - result), kind="stable")
+    result[order[: total - int(result.sum())]] += 1
+    return result
+
+
 def aggregate(
     problem: problems.Problem, cells: Cells, counts: Ints, cost: NDArray[np.float64]
 ) -> tuple[problems.Problem, Ints]:

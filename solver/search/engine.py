@@ -21,14 +21,16 @@ from solver import plan as plans
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict
+from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict, zones
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
+REFILLS = 12
 IDLE_ROUNDS = 200
 """Neighbourhoods in a row without any saving after which more time will not pay."""
 COLUMN_CLASSES = 150
@@ -45,7 +47,8 @@ class Cell:
     counts: Ints
     packing: pack.Packing
     packer: pack.Packer | None
-    columns: patterns.Columns | None = None
+    volumes: compact.Volumes | None = None
+    merged: merge.Merged | None = None
 
     def cost(self) -> float:
         return self.packing.cost(self.field)
@@ -63,6 +66,7 @@ class Engine:
         self.best: problems.Solution = problems.Solution()
         self.value: problems.Value = evaluate.value(problem, self.best)
         self.bound: float = 0.0
+        self.wished: float = 0.0
         self.optimal = False
         self.strategy = "heuristic"
         self.phases: list[plans.Phase] = []
@@ -183,6 +187,11 @@ class Engine:
             or (not self.unplaced() and self.value.rank == 0 and self.value.preferences <= self.least_penalty())
         )
 
+    def charge_share(self) -> float:
+        """The largest share that the node charge can have in what a node costs: takes charges out of a bound that counts them."""
+        cheapest = int(self.problem.prices.min(initial=1 << 40))
+        return self.problem.node_charge / max(1, cheapest + self.problem.node_charge)
+
     def least_penalty(self) -> int:
         """The unmet preferences that no solution placing all pods can avoid, by place alone."""
         far = np.int64(1) << 60
@@ -199,30 +208,52 @@ class Engine:
         """The first incumbent."""
         cells = splits.split(self.narrow)
         counts = self.problem.counts
-        shares = self.shares(whole, cells, counts)
+        shares = self.shares(cells, counts)
         work = [
             self.pack_cell(cells, index, shares[:, index]) for index in range(cells.count) if shares[:, index].sum()
         ]
         self.adopt(work, "fill")
+        if self.narrowing_is_exact():
+            self.bound = max(self.bound, self.wished)
         return work
 
-    def shares(self, whole: fields.Field, cells: splits.Cells, counts: Ints) -> Ints:
+    def shares(self, cells: splits.Cells, counts: Ints) -> Ints:
         """(C, cells) pods of each class that each cell gets."""
         if cells.count == 1:
             return counts[:, None]
-        value = np.zeros((len(counts), cells.count))
-        for index in range(cells.count):
-            nodes_ok = self.narrow.node_ok[:, cells.of_node == index].any(axis=1)
-            offers = np.flatnonzero(cells.of_offer == index)
-            price = np.full(len(counts), np.inf)
-            if len(offers):
-                size = np.maximum(self.problem.offer_room[offers], 1)
-                share = (self.problem.requests[:, None, :] / size[None]).max(axis=2)
-                price = np.where(self.narrow.offer_ok[:, offers], share * self.problem.prices[offers], np.inf).min(
-                    axis=1
-                )
-            value[:, index] = np.where(nodes_ok & ~np.isfinite(price), 0.0, price)
-        aggregated, merged = splits.aggregate(self.narrow, cells, counts, value)
+        per_cell = [
+            fields.make(self.narrow, np.flatnonzero(cells.of_offer == i), counts > 0) for i in range(cells.count)
+        ]
+        rooms = [
+            existing.groups(self.narrow, field, np.flatnonzero(cells.of_node == i), counts > 0)
+            for i, field in enumerate(per_cell)
+        ]
+        possible = np.stack([f.ok.any(axis=1) | r.ok.any(axis=1) for f, r in zip(per_cell, rooms, strict=True)], axis=1)
+        wish = zones.wish(
+            self.narrow,
+            cells,
+            per_cell,
+            rooms,
+            counts,
+            time_limit=max(0.2, min(3.0, self.budget.left() / 4)),
+            seed=self.settings.seed,
+        )
+        share = wish.share if wish is not None else possible / np.maximum(possible.sum(axis=1), 1)[:, None]
+        if wish is not None and wish.bound is not None:
+            self.wished = wish.bound * (1 - self.charge_share())
+        bound_by_rules = splits.touched(self.narrow)
+        result = np.zeros((len(counts), cells.count), dtype=np.int64)
+        for index in np.flatnonzero((counts > 0) & ~bound_by_rules):
+            result[index] = splits.rounded(int(counts[index]), np.where(possible[index], share[index], 0.0))
+        ruled = np.where(bound_by_rules, counts, 0)
+        if ruled.any():
+            result += self.ruled_shares(cells, ruled, possible, share)
+        return result
+
+    def ruled_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
+        """Shares of the classes that rules across nodes look at: near the wish, and valid."""
+        distance = np.where(possible, 1000.0 * (1.0 - share / np.maximum(share.max(axis=1), 1e-9)[:, None]), np.inf)
+        aggregated, merged = splits.aggregate(self.narrow, cells, counts, np.round(distance, -1))
         from solver.model import solve as exact
 
         answer = exact.solve_direct(
@@ -232,8 +263,6 @@ class Engine:
             workers=1 if self.settings.deterministic else self.settings.workers,
             deterministic=self.settings.deterministic,
             hint=greedy.complete(aggregated, problems.Solution(), seed=self.settings.seed, stop=self.settings.stop),
-            upper=None,
-            slots=None,
             should_stop=self.settings.stop,
         )
         table = np.zeros((len(aggregated.classes), cells.count), dtype=np.int64)
@@ -241,7 +270,7 @@ class Engine:
             for node, pods in answer.solution.placed.items():
                 for index, number in pods:
                     table[index, node] = number
-        return splits.distribute(counts, merged, table, np.isfinite(value))
+        return splits.distribute(counts, merged, table, possible)
 
     def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
         """Pack one cell."""
@@ -273,7 +302,8 @@ class Engine:
         if not len(kinds):
             kinds = np.arange(len(field.cost))
         packer = pack.Packer(field, value, kinds, self.rng, self.settings.stop)
-        return Cell(field, nodes, on_nodes, left, packer.construct(left, volumes, merged), packer)
+        packing = packer.construct(left, volumes, merged)
+        return Cell(field, nodes, on_nodes, left, packing, packer, volumes, merged)
 
     def guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
         """The relaxation of a cell, with pods left out at a price when not all can be placed."""
@@ -363,6 +393,11 @@ class Engine:
             return
         started = self.budget.seconds()
         for cell in movable:
+            self.refill(cell, share=0.12 / len(movable))
+        self.adopt(work, "fill")
+        self.phase("refill", started)
+        started = self.budget.seconds()
+        for cell in movable:
             if int((cell.counts > 0).sum()) <= COLUMN_CLASSES and not self.done():
                 self.generate(cell, whole if len(work) == 1 else None, share=1.0 / len(movable))
         self.adopt(work, "columns")
@@ -382,6 +417,20 @@ class Engine:
                 self.report()
         self.adopt(work, "neighbourhoods")
         self.phase("neighbourhoods", started)
+
+    def refill(self, cell: Cell, share: float) -> None:
+        """Construct again with other draws of the generator while that is cheap, and keep the best."""
+        assert cell.packer is not None
+        assert cell.volumes is not None
+        assert cell.merged is not None
+        until = min(1.0, self.budget.spent() + share)
+        for _ in range(REFILLS):
+            if self.budget.over(until) or self.done():
+                return
+            packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged)
+            self.budget.tick()
+            if packing.left.sum() <= cell.packing.left.sum() and packing.cost(cell.field) < cell.cost():
+                cell.packing = packing
 
     def neighbourhood(self, cell: Cell) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
@@ -405,7 +454,6 @@ class Engine:
         """Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play no part."""
         assert cell.packer is not None
         columns = patterns.Columns(cell.field, cell.counts)
-        cell.columns = columns
         columns.enumerate()
         columns.add_singles()
         columns.add(cell.packing.kind, cell.packing.counts)

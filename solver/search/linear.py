@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.math_opt import model_pb2, parameters_pb2
+from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 
 Floats = NDArray[np.float64]
@@ -53,14 +54,57 @@ class Answer:
     duals: Floats
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class MixedAnswer:
+    """The best point found of a mixed-integer program, and a proven lower bound on its value."""
+
+    objective: float
+    x: Floats
+    bound: float
+
+
 def solve(program: Program, *, time_limit: float | None = None) -> Answer | None:
     """Solve to optimality; None when that fails or takes longer than `time_limit` seconds."""
+    size = len(program.cost)
+    parameters = mathopt.SolveParameters(threads=1)
+    if time_limit is not None:
+        parameters.time_limit = datetime.timedelta(seconds=max(time_limit, 0.001))
+    result = mathopt.solve(_model(program, None), mathopt.SolverType.GLOP, params=parameters)
+    if result.termination.reason != mathopt.TerminationReason.OPTIMAL:
+        return None
+    solution = result.solutions[0]
+    assert solution.primal_solution is not None
+    assert solution.dual_solution is not None
+    x = np.fromiter(solution.primal_solution.variable_values.values(), dtype=np.float64, count=size)
+    duals = np.fromiter(solution.dual_solution.dual_values.values(), dtype=np.float64, count=program.rows)
+    return Answer(solution.primal_solution.objective_value, x, duals)
+
+
+def solve_mixed(
+    program: Program, integers: NDArray[np.bool_], *, time_limit: float, gap: float, seed: int
+) -> MixedAnswer | None:
+    """Solve with some variables whole; None when no point was found in time."""
+    parameters = mathopt.SolveParameters(
+        time_limit=datetime.timedelta(seconds=max(time_limit, 0.001)),
+        relative_gap_tolerance=gap,
+        random_seed=seed,
+    )
+    result = mathopt.solve(_model(program, integers), mathopt.SolverType.HIGHS, params=parameters)
+    if not result.has_primal_feasible_solution():
+        return None
+    values = result.solutions[0].primal_solution
+    assert values is not None
+    x = np.fromiter(values.variable_values.values(), dtype=np.float64, count=len(program.cost))
+    return MixedAnswer(values.objective_value, x, result.dual_bound())
+
+
+def _model(program: Program, integers: NDArray[np.bool_] | None) -> mathopt.Model:
     model = model_pb2.ModelProto()
     size = len(program.cost)
     model.variables.ids.extend(range(size))
     model.variables.lower_bounds.extend(program.low.tolist())
     model.variables.upper_bounds.extend(program.high.tolist())
-    model.variables.integers.extend([False] * size)
+    model.variables.integers.extend([False] * size if integers is None else integers.tolist())
     used = np.flatnonzero(program.cost)
     model.objective.linear_coefficients.ids.extend(used.tolist())
     model.objective.linear_coefficients.values.extend(program.cost[used].tolist())
@@ -74,17 +118,4 @@ def solve(program: Program, *, time_limit: float | None = None) -> Answer | None
     model.linear_constraint_matrix.row_ids.extend(rows[order].tolist())
     model.linear_constraint_matrix.column_ids.extend(columns[order].tolist())
     model.linear_constraint_matrix.coefficients.extend(values[order].tolist())
-    parameters = mathopt.SolveParameters(threads=1)
-    if time_limit is not None:
-        import datetime
-
-        parameters.time_limit = datetime.timedelta(seconds=max(time_limit, 0.001))
-    result = mathopt.solve(mathopt.Model.from_model_proto(model), mathopt.SolverType.GLOP, params=parameters)
-    if result.termination.reason != mathopt.TerminationReason.OPTIMAL:
-        return None
-    solution = result.solutions[0]
-    assert solution.primal_solution is not None
-    assert solution.dual_solution is not None
-    x = np.fromiter(solution.primal_solution.variable_values.values(), dtype=np.float64, count=size)
-    duals = np.fromiter(solution.dual_solution.dual_values.values(), dtype=np.float64, count=program.rows)
-    return Answer(solution.primal_solution.objective_value, x, duals)
+    return mathopt.Model.from_model_proto(model)

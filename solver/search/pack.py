@@ -23,12 +23,11 @@ Mask = NDArray[np.bool_]
 SEEDS = 3
 REPEAT = 0.7
 POLISH = 10
-TOP = 24
 WIDTH = 64
 POOLS = 32
 TAIL_WORTH = 0.9
 COVER_NODES = 8
-ACCEPT = 0.997
+ACCEPT = 0.999
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,6 +54,8 @@ class Packer:
         self.kinds = kinds
         self.rng = rng
         self.stop = stop
+        self.batch = 96
+        self.accept = ACCEPT
         most = columns.capacity(field)
         limits = np.full(len(value), 1 << 30)
         worth = [columns.fractional_worth(field, most, k, self.value, limits) for k in range(len(field.cost))]
@@ -96,7 +97,7 @@ class Packer:
                 classes = np.sort(self.rng.choice(classes, WIDTH, replace=False, p=rest[classes] / rest.sum()))
             left = rest[classes].copy()
             host = field.host.take(classes)
-            batch = 48
+            batch = self.batch
             bins = fills.Bins(
                 room=np.broadcast_to(field.room[kind], (batch, field.room.shape[1])),
                 requests=field.requests[None, classes],
@@ -104,7 +105,7 @@ class Packer:
                 **fills.host_arrays(host),
             )
             found = fills.fill(bins, self.rng, greedy=True)
-            top = np.argsort(-(found @ self.value[classes]))[:TOP]
+            top = np.argsort(-(found @ self.value[classes]))[: self.batch // 2]
             bins = dataclasses.replace(bins, room=bins.room[top], available=bins.available[top])
             found = fills.polish(bins, found[top], self.value[None, classes], POLISH)
             worth = found @ self.value[classes]
@@ -115,7 +116,7 @@ class Packer:
                 break
             taken = 0
             for index in order:
-                if worth[index] < ACCEPT * best or taken >= 24:
+                if worth[index] < self.accept * best or taken >= 24:
                     break
                 pattern = found[index]
                 used = pattern > 0
