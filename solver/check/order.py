@@ -111,7 +111,7 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
         item.put(item.left)
     in_the_end = {item.owner: item.affinity[0] for item in complete.items if item.affinity is not None}
     for item in rest:
-        if item.owner not in seen:
+        if item.owner not in seen and not complete.is_skewed(item):
             seen.add(item.owner)
             yield _verdict(now, item, in_the_end.get(item.owner))
 
@@ -172,6 +172,12 @@ class _Stage:
         self.items = _interleaved([item for owner in owners for item in self._items(owner)])
         known = set(owners)
         self.free = [item for of in self._joins if of not in known and of.planned for item in self._items(of)]
+
+    def is_skewed(self, item: Item) -> bool:
+        """Whether a spread constraint is broken once all pods are placed here, which its own rule says."""
+        return any(
+            constraint.room(self._tallies[constraint.scope], domain) < 0 for constraint, _, domain in item.limits
+        )
 
     def _tally(self, scope: spread.Scope) -> None:
         if scope in self._tallies:

@@ -1,9 +1,9 @@
 """
 Clusters and plans in a few words.
 
-What is not said does not restrict: without further words there is one NodePool "general" with node class "default" in EU-WEST-PAR
-(zones -a, -b, -c) and the catalogue `SHELF`. `buy` makes a node of a plan with all its figures right, `plan` puts such nodes
-together, so that a test breaks one rule by changing one thing.
+What is not said does not restrict: without further words there is one NodePool "general" with node class "default" in
+EU-WEST-PAR (zones -a, -b, -c) and the catalogue `SHELF`. `buy` makes a node of a plan with all its figures right,
+`plan` puts such nodes together, so that a test breaks one rule by changing one thing.
 """
 
 import dataclasses
@@ -14,7 +14,8 @@ from typing import Any
 from catalog import catalogue, flavor, labels
 from crds import nodepool, ovhnodeclass
 from solver import cluster as clusters
-from solver import options, plan as plans
+from solver import options
+from solver import plan as plans
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -137,8 +138,10 @@ def owned(name: str, zone: str = A, of: str = "b3-16", node_pool: str = "general
 
 def pool(name: str = "general", requirements: Iterable[Mapping[str, Any]] = (), **fields: Any) -> clusters.NodePool:
     """
-    A NodePool. `labels`, `annotations`, `taints`, `startupTaints`, `expireAfter`, `terminationGracePeriod` go to the template, `ready` and
-    `deleting` to the object, the rest (limits, weight, replicas, disruption) to the spec.
+    A NodePool.
+
+    `labels`, `annotations`, `taints`, `startupTaints`, `expireAfter`, `terminationGracePeriod` go to the template,
+    `ready` and `deleting` to the object, the rest (limits, weight, replicas, disruption) to the spec.
     """
     ready, deleting = fields.pop("ready", None), fields.pop("deleting", False)
     reference = {"group": ovhnodeclass.GROUP, "kind": ovhnodeclass.KIND, "name": fields.pop("node_class", "default")}
@@ -183,7 +186,7 @@ def daemon_set(name: str, of: clusters.PodSpec | None = None) -> clusters.Daemon
 
 
 def cluster(*objects: Any, **fields: Any) -> clusters.Cluster:
-    """A cluster of these objects, lists of them too; NodePool "general" and node class "default" unless others are given."""
+    """A cluster of these objects and lists of objects, with a NodePool and a node class if none is given."""
     found = clusters.Cluster(**fields)
     homes: dict[type, Any] = {
         clusters.Pod: found.pods,
@@ -222,8 +225,8 @@ def buy(
     """
     A node to create with these pods ("web-0" is "default/web-0"), all its figures as they should be.
 
-    `labels` come on top of those of flavor, place and template; DaemonSets without selectors and tolerations are counted when
-    the template has no taints. Anything else in `changes` replaces a field.
+    `labels` come on top of those of flavor, place and template; DaemonSets without selectors and tolerations are
+    counted when the template has no taints. Anything else in `changes` replaces a field.
     """
     machine = SHELF.flavors[flavor_name]
     owner = of.node_pools[node_pool].manifest
@@ -233,8 +236,9 @@ def buy(
     keys = tuple(key if "/" in key else f"default/{key}" for key in placed)
     requests: Counter[str] = Counter()
     daemons = list(of.daemon_sets.values()) if not template.spec.taints else []
-    for each in (*(of.pods[key] for key in keys if key in of.pods), *daemons):
-        requests.update(dict(each.spec.requests))
+    specs = [of.pods[key].spec for key in keys if key in of.pods] + [each.spec for each in daemons]
+    for each in specs:
+        requests.update(dict(each.requests))
         requests["pods"] += 1
     fields: dict[str, Any] = {
         "name": name,

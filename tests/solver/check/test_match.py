@@ -57,7 +57,7 @@ def test_anything_fulfils_exists():
 
 
 def test_terms_are_alternatives_and_empty_ones_match_nothing():
-    """One of several terms is enough; a term without conditions matches no node, and neither does an empty list of terms."""
+    """One of several terms is enough; a term without conditions matches no node, nor does a list without terms."""
     small = b.node_term(b.expression("size", "In", "s"))
     large = b.node_term(b.expression("size", "In", "l"))
 
@@ -68,7 +68,7 @@ def test_terms_are_alternatives_and_empty_ones_match_nothing():
 
 
 def test_fields_ask_for_the_name():
-    """matchFields compare metadata.name; a node that does not exist yet has a name that nobody can ask for."""
+    """Terms with matchFields compare metadata.name; nobody can ask for the name of a node that does not exist yet."""
     named = b.spec(node_terms=(b.node_term(fields=[b.expression("metadata.name", "In", "n1")]),))
 
     assert match.node_holds(named, {}, "n1")

@@ -1,16 +1,19 @@
 """Where pods may go at all."""
 
+from typing import Any
+
 import pytest
 
 from catalog import labels
+from solver import cluster
 from tests.solver import builders as b
 from tests.solver.check import verdict
 
 
-def on(node, *placed, pods=None, **asked):
+def on(node: Any, pods: cluster.PodSpec | None = None) -> set[str]:
     """Rules broken when a pod with these fields goes onto a node that exists."""
     world = b.cluster(node, b.pod("web", pods))
-    return verdict.broken(world, b.plan(world, placed={"web": "old"}), **asked)
+    return verdict.broken(world, b.plan(world, placed={"web": "old"}))
 
 
 def test_taints_must_be_tolerated():
@@ -108,7 +111,7 @@ def test_claims_in_flight_are_places():
 
 
 def test_a_booting_node_is_forgiven_what_will_pass():
-    """Until a managed node is initialized its startup taints and those of a booting node do not count; afterwards they do."""
+    """Until a managed node is initialized, its startup taints and those of a booting node do not count."""
     taints = (b.taint("node.kubernetes.io/not-ready"), b.taint("cni", "wait"), b.taint("readiness.k8s.io/net"))
     young = {"startup_taints": (b.taint("cni", "wait"),), "conditions": {"Initialized": b.condition("Unknown")}}
 
