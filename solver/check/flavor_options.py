@@ -22,13 +22,13 @@ class Choice:
     """
     A list of flavors in a zone for nodes with the same `custom` labels.
 
-    `wrong` says what is wrong with the list whatever the pods are, `rooms` what each flavor has left for pods,
-    `least` the smallest of these by resource.
+    `wrong` says what is wrong with the list whatever the pods are, with the flavor that cannot be bought if one
+    cannot, `rooms` what each flavor has left for pods, `least` the smallest of these by resource.
     """
 
     offers: tuple[market.Offer, ...]
     custom: Mapping[str, str]
-    wrong: tuple[str, ...]
+    wrong: tuple[tuple[str, str], ...]
     rooms: tuple[Mapping[str, int], ...]
     least: Mapping[str, int]
     suits: dict[int, str | None] = dataclasses.field(default_factory=dict)
@@ -46,7 +46,9 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
         choice = known.get(key)
         if choice is None:
             choice = known[key] = _choice(now, pool, new, custom)
-        for words in (*choice.wrong, *_unfit(now.places[new.name], choice)):
+        # That a node's own flavor cannot be bought is said of the node itself.
+        wrong = (words for name, words in choice.wrong if name != new.flavor)
+        for words in (*wrong, *_unfit(now.places[new.name], choice)):
             yield plan.Violation(RULE, "", new.name, f"node {new.name}: {words}")
         if new.flavor not in new.flavor_options:
             yield plan.Violation(RULE, "", new.name, f"node {new.name}: its own flavor is not among its flavor options")
@@ -57,12 +59,14 @@ def _choice(now: state.State, pool: pools.Pool, new: plan.NewNode, custom: Mappi
     found = [now.known.offers.offer(pool, name, new.zone) for name in names]
     offers = tuple(each for each in found if isinstance(each, market.Offer))
     wrong = [
-        f"flavor option {n} cannot be bought: {o[1]}" for n, o in zip(names, found, strict=True) if isinstance(o, tuple)
+        (name, f"flavor option {name} cannot be bought: {each[1]}")
+        for name, each in zip(names, found, strict=True)
+        if isinstance(each, tuple)
     ]
     if len(set(names)) < len(names):
-        wrong.append("a flavor is listed twice in its flavor options")
+        wrong.append(("", "a flavor is listed twice in its flavor options"))
     if any(one.price > other.price for one, other in itertools.pairwise(offers)):
-        wrong.append("its flavor options are not sorted by price")
+        wrong.append(("", "its flavor options are not sorted by price"))
     rooms = tuple(_room(now, each, custom) for each in offers)
     resources = set.intersection(*(set(room) for room in rooms)) if rooms else set()
     least = {resource: min(room[resource] for room in rooms) for resource in resources}

@@ -82,8 +82,10 @@ class Item:
                 many = min(many, room)
             elif room < 0:
                 return 0
-        if self.affinity is not None and many > 0 and not self.affinity[0].found(self.affinity[1]):
-            return many if self.opens and self.affinity[0].total == 0 else 0
+        if self.affinity is not None and many > 0:
+            company, domains = self.affinity
+            if not company.found(domains) and not (self.opens and company.total == 0 and None not in domains):
+                return 0
         return many
 
     def put(self, many: int) -> None:
@@ -100,10 +102,9 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
     owners = [each for each in now.planned if each.spec.affinity or any(s.hard for s in each.spec.spread)]
     if not owners:
         return
-    rest: list[Item] = []
-    for free_first, backwards in ((True, False), (False, False), (True, True), (False, True)):
-        rest = _replayed(_Stage(now, owners), free_first=free_first, backwards=backwards)
-        if not rest:
+    rest = _replayed(_Stage(now, owners), free_first=True, backwards=False)
+    for free_first, backwards in ((False, False), (True, True), (False, True)):
+        if not rest or not _replayed(_Stage(now, owners), free_first=free_first, backwards=backwards):
             return
     seen: set[state.PodClass] = set()
     complete = _Stage(now, owners)

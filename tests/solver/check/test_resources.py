@@ -42,7 +42,8 @@ def test_extended_resources():
     """A resource that a node does not have is zero; a request of zero always fits."""
     gpu = b.spec(requests={"nvidia.com/gpu": 1})
     assert fits(b.pod("web", gpu)) == {"resources"}
-    assert fits(b.pod("web", gpu), **{"nvidia.com/gpu": 1}) == set()
+    with_gpu: dict[str, Any] = {"nvidia.com/gpu": 1}
+    assert fits(b.pod("web", gpu), **with_gpu) == set()
     assert fits(b.pod("web", b.spec(requests={"nvidia.com/gpu": 0}))) == set()
 
 
