@@ -112,11 +112,9 @@ def aggregate(
     for common in problem.common_domains:
         columns.append(common.members[:, None].astype(np.int64))
     columns.append(np.array([[c.priority] for c in problem.classes], dtype=np.int64).reshape(-1, 1))
-    relative = cost - np.where(allowed, cost, np.inf).min(axis=1, initial=np.inf)[:, None]
-    with np.errstate(invalid="ignore"):
-        columns.append(
-            np.where(allowed, np.minimum(np.nan_to_num(relative, nan=0.0, posinf=0.0), 1e6), 0).astype(np.int64)
-        )
+    least = np.where(allowed, cost, np.inf).min(axis=1, initial=np.inf)
+    relative = np.where(allowed, cost, 0.0) - np.where(np.isfinite(least), least, 0.0)[:, None]
+    columns.append(np.where(allowed, np.minimum(relative, 1e6), 0).astype(np.int64))
     table = np.concatenate(columns, axis=1)
     there = np.flatnonzero(counts > 0)
     unique, first, inverse = np.unique(table[there], axis=0, return_index=True, return_inverse=True)

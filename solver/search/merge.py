@@ -35,7 +35,7 @@ class Merged:
 
     def values(self, merged: Floats) -> Floats:
         """What one pod of each class is worth (C,), from the merged duals."""
-        return np.where(self.index >= 0, merged[self.index], 0.0)
+        return np.where(self.index >= 0, np.append(merged, 0.0)[self.index], 0.0)
 
     def quota(self, merged: Floats, left: Floats) -> Floats:
         """

@@ -110,7 +110,7 @@ def wish(
     _add_rules(program, problem, cells, heads, total, pods, where)
     if any(not p for p in pods):
         lossless = False
-    answer = _solve(program, time_limit, seed)
+    answer = _solve(program, time_limit, seed) if program.size else None
     if answer is None:
         return None
     volume = np.zeros((len(first), cells.count))
