@@ -39,6 +39,7 @@ REMOVED = f"{GROUP}/ovh-node-removed"
 INSTALLATION = f"{GROUP}/installation"
 """Annotation in the template of an OVH pool, and so on its nodes: the installation that made it."""
 
+MONTHLY = f"{GROUP}/monthly-billed"
 HOURLY = f"{GROUP}/hourly-eur"
 PLAN = f"{GROUP}/plan"
 """Annotation of a claim: why this flavor, at what cost and gap."""

@@ -1,0 +1,478 @@
+"""
+The loop that speaks to OVH: pools for claims, nodes for claims, removals, and what nobody wants any more.
+
+It is the only writer to OVH, so no pool ever has two requests under way.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from catalog import labels as known_labels
+from controller import metrics, names, world
+from controller.kube import api as apis
+from controller.kube import conditions, kinds
+from controller.loops import pools
+from controller.ovh import errors, types
+from solver.render import document
+from solver.rules import ovh as pool_rules
+
+log = logging.getLogger(__name__)
+
+DEPENDENTS = ("Launched", "Registered", "Initialized")
+
+INTENT_SECONDS = 150.0
+"""For how long a pool whose creation may have gone through is looked for before it is asked for again."""
+
+_SHARED = frozenset(known_labels.WELL_KNOWN) | {names.NODE_CLASS_LABEL, names.NODEPOOL_LABEL}
+
+
+class Cloud:
+    """The OVH side of all node classes."""
+
+    def __init__(self, shared: world.World, changed: Callable[[], None]) -> None:
+        self._world = shared
+        self._changed = changed
+        self._removing: dict[str, float] = {}
+        self._orphans: dict[str, float] = {}
+        self._empty: dict[str, float] = {}
+        self._missing: dict[str, float] = {}
+        self._last_full = 0.0
+
+    def tick(self) -> float:
+        """Bring every pool of every place to what its claims need."""
+        shared = self._world
+        if not shared.mirror.synced():
+            return 0.2
+        with shared.lock:
+            places = [place for place in shared.places.values() if place.ready]
+        claims = [item for item in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(item)]
+        busy = any(_busy(claim) for claim in claims) or bool(self._empty) or bool(self._orphans)
+        now = shared.now()
+        idle = shared.settings.ovh_idle_interval
+        if not busy and now - self._last_full < idle:
+            return min(5.0, idle)
+        machines: set[str] = set()
+        for place in _distinct(places):
+            of_place = {each.name for each in places if _same(each, place)}
+            mine = [claim for claim in claims if claim["spec"]["nodeClassRef"]["name"] in of_place]
+            machines |= self._reconcile(place, mine)
+        if places:
+            with shared.lock:
+                shared.machines = frozenset(machines)
+        self._last_full = now
+        return shared.settings.ovh_poll_interval
+
+    def _reconcile(self, place: world.Place, claims: list[world.Object]) -> set[str]:
+        """One place: its pools as they are, and the claims that belong to them."""
+        by_pool: dict[str, list[world.Object]] = {}
+        for claim in claims:
+            name = world.annotation(claim, names.OVH_POOL)
+            by_pool.setdefault(name or self._default_pool(claim), []).append(claim)
+        listed = {pool.name: pool for pool in place.client.node_pools() if pool.status != "DELETED"}
+        machines: set[str] = set()
+        for name, pool in sorted(listed.items()):
+            mine = by_pool.pop(name, [])
+            if not mine and not self._ours(pool):
+                continue
+            machines |= self._one(place, pool, mine)
+        for name, mine in sorted(by_pool.items()):
+            self._create(place, name, mine, len(listed))
+        return machines
+
+    def _default_pool(self, claim: world.Object) -> str:
+        return pool_rules.base_name(world.label(claim, names.INSTANCE_TYPE_LABEL), world.label(claim, names.ZONE_LABEL))
+
+    def _ours(self, pool: types.NodePool) -> bool:
+        return pool.template.metadata.annotations.get(names.INSTALLATION) == self._world.settings.installation
+
+    # One pool that exists
+
+    def _one(self, place: world.Place, pool: types.NodePool, claims: list[world.Object]) -> set[str]:
+        shared, now = self._world, self._world.now()
+        if pool.status in ("DELETING", "DELETED"):
+            return set()
+        if claims and not self._fits(place, pool, claims):
+            return set()
+        busy = pool.desired_nodes or pool.current_nodes or claims
+        nodes: tuple[types.Node, ...] = ()
+        if busy:
+            try:
+                nodes = place.client.nodes(pool.id)
+            except errors.NotFoundError:
+                # For about two minutes after its creation a pool may not be found.
+                return set()
+        nodes = tuple(self._as_asked(node, now) for node in nodes)
+        by_name = {claim["metadata"]["name"]: claim for claim in claims}
+        expired = frozenset(node for node, since in self._orphans.items() if now - since > shared.settings.orphan_after)
+        found = pools.decide(
+            pool.desired_nodes,
+            pool.max_nodes or pool_rules.POOL_SIZE,
+            nodes,
+            [_view(c) for c in claims],
+            expired if self._ours(pool) else frozenset(),
+        )
+        self._note_orphans(pool, found, nodes, now)
+        by_id = {node.id: node for node in nodes}
+        for claim_name, node_id in found.assign.items():
+            if by_id[node_id].phase not in pools.FAILED:
+                self._launched(place, by_name[claim_name], by_id[node_id])
+        for claim in claims:
+            node = by_id.get(world.annotation(claim, names.NODE_ID))
+            if node is not None and not world.deleting(claim):
+                self._launched(place, claim, node)
+        for failure in found.failures:
+            self._failed(pool, failure, by_name.get(failure.claim))
+        if found.desired is not None:
+            self._resize(place, pool, found, claims)
+        for name in found.leaving:
+            self._terminating(by_name[name])
+        for name in found.gone:
+            self._finish(by_name[name])
+        for name in (*found.missing, *found.lost):
+            self._vanished(by_name[name], name in found.lost, now)
+        self._maybe_delete(place, pool, found.empty, now)
+        return {node.provider_id for node in nodes if node.provider_id and node.phase is not types.Phase.LEAVING}
+
+    def _as_asked(self, node: types.Node, now: float) -> types.Node:
+        """A node whose removal was asked for a moment ago counts as leaving, whatever a late answer says."""
+        asked = self._removing.get(node.id)
+        if asked is not None and now - asked < INTENT_SECONDS and node.phase is not types.Phase.LEAVING:
+            return node.model_copy(update={"status": "DELETING"})
+        return node
+
+    def _note_orphans(
+        self, pool: types.NodePool, found: pools.Decision, nodes: Iterable[types.Node], now: float
+    ) -> None:
+        for node in nodes:
+            if node.id not in found.orphans:
+                self._orphans.pop(node.id, None)
+        if self._ours(pool):
+            for node_id in found.orphans:
+                self._orphans.setdefault(node_id, now)
+
+    def _fits(self, place: world.Place, pool: types.NodePool, claims: list[world.Object]) -> bool:
+        """
+        Whether the pool's content is what the claims want.
+
+        An empty pool is given their content; of a pool in use they are sent to another one.
+        """
+        wanted = template(claims[0], self._world.settings.installation)
+        same_template = _content(pool.template) == _content(wanted)
+        fixed = pool.anti_affinity == place.anti_affinity and not pool.autoscale
+        if same_template and fixed:
+            return True
+        fresh = [claim for claim in claims if not world.annotation(claim, names.NODE_ID) and not world.deleting(claim)]
+        if fixed and self._ours(pool) and pool.desired_nodes == 0 and not pool.current_nodes:
+            place.client.update_node_pool(pool.id, template=wanted)
+            return False
+        name = pool_rules.hashed_name(pool.flavor, pool.zone, json.dumps(_content(wanted), sort_keys=True))
+        for claim in fresh:
+            if name != pool.name:
+                log.info(
+                    "pool has another content",
+                    extra={"NodeClaim": claim["metadata"]["name"], "pool": pool.name, "instead": name},
+                )
+                self._world.annotate(claim, {names.OVH_POOL: name})
+        return not fresh
+
+    def _launched(self, place: world.Place, claim: world.Object, node: types.Node) -> None:
+        """Give the node to the claim and tell the claim what it got."""
+        shared, name = self._world, claim["metadata"]["name"]
+        status = claim.get("status") or {}
+        new_node = world.annotation(claim, names.NODE_ID) != node.id
+        if new_node:
+            adopted = bool(world.annotation(claim, names.NODE_ID))
+            shared.annotate(claim, {names.NODE_ID: node.id, names.POOL_INTENT: None})
+            log.info(
+                "adopted node" if adopted else "launched nodeclaim",
+                extra={"NodeClaim": name, "node": node.name, "pool": world.annotation(claim, names.OVH_POOL)},
+            )
+        self._missing.pop(name, None)
+        machine = node.provider_id or ""
+        body: dict[str, Any] = {}
+        draft = conditions.Draft(claim, DEPENDENTS, shared.now())
+        draft.true("Launched")
+        if machine and status.get("providerID") != machine:
+            body["providerID"] = machine
+            if status.get("providerID"):
+                draft.set("Registered", "Unknown", "NodeReplaced", "MKS has replaced the node")
+                draft.set("Initialized", "Unknown", "NodeReplaced", "MKS has replaced the node")
+                body["nodeName"] = ""
+        if not status.get("capacity"):
+            flavor = shared.catalogue().flavors.get(world.label(claim, names.INSTANCE_TYPE_LABEL))
+            if flavor is not None:
+                body |= {
+                    "capacity": document.amounts(flavor.capacity),
+                    "allocatable": document.amounts(flavor.allocatable),
+                    "imageID": f"mks-{place.version}" if place.version else "mks",
+                }
+        after = draft.finish()
+        if after is not None:
+            body["conditions"] = after
+        if body:
+            shared.patch(kinds.NODE_CLAIM, claim, {"status": body}, subresource="status")
+            self._changed()
+
+    def _failed(self, pool: types.NodePool, failure: pools.Failure, claim: world.Object | None) -> None:
+        """Remember the refusal and let the claim go, so that the next batch plans around it."""
+        reasons = {
+            types.Phase.OUT_OF_STOCK: "out of stock",
+            types.Phase.OUT_OF_QUOTA: "project quota",
+            types.Phase.BROKEN: "broken",
+        }
+        if failure.phase is not types.Phase.BROKEN:
+            self._world.refuse(pool.flavor, pool.zone, reasons[failure.phase])
+        if claim is not None and not world.deleting(claim):
+            message = f"{pool.flavor} in {pool.zone}: OVHcloud answers {failure.status}"
+            self.give_up(claim, "insufficient_capacity", message)
+
+    def give_up(self, claim: world.Object, reason: str, message: str) -> None:
+        """Delete a claim that will not get its node."""
+        shared, name = self._world, claim["metadata"]["name"]
+        shared.recorder.event(
+            claim, "InsufficientCapacityError", f"NodeClaim {name} event: {message[:300]}", warning=True
+        )
+        log.warning("launch failed", extra={"NodeClaim": name, "reason": reason, "error": message})
+        shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
+        disrupted(claim, reason)
+        self._changed()
+
+    def _resize(
+        self, place: world.Place, pool: types.NodePool, found: pools.Decision, claims: list[world.Object]
+    ) -> None:
+        assert found.desired is not None
+        now = self._world.now()
+        log.info(
+            "resizing pool",
+            extra={"pool": pool.name, "from": pool.desired_nodes, "to": found.desired, "remove": len(found.remove)},
+        )
+        for node in found.remove:
+            self._removing[node] = now
+        try:
+            place.client.update_node_pool(pool.id, desired_nodes=found.desired, nodes_to_remove=found.remove)
+        except errors.AmbiguousError:
+            # Whether it went through shows in the next list; nodes that are still there then are asked for again.
+            for node in found.remove:
+                self._removing.pop(node, None)
+            raise
+        except errors.OVHError as error:
+            for node in found.remove:
+                self._removing.pop(node, None)
+            if found.remove:
+                raise
+            self._refused(pool.flavor, pool.zone, error, [c for c in claims if _waits(c)])
+
+    def _refused(self, flavor: str, zone: str, error: errors.OVHError, claims: list[world.Object]) -> None:
+        """A request for nodes that OVH will refuse again is given up; anything else is tried again later."""
+        if isinstance(error, errors.StockError):
+            reason = "out of stock"
+        elif isinstance(error, errors.QuotaError):
+            reason = "project quota"
+        elif isinstance(error, errors.BadRequestError):
+            reason = "refused"
+        else:
+            raise error
+        self._world.refuse(flavor, zone, reason)
+        for claim in claims:
+            self.give_up(claim, "insufficient_capacity", str(error))
+
+    def _terminating(self, claim: world.Object) -> None:
+        draft = conditions.Draft(claim, DEPENDENTS, self._world.now())
+        if draft.is_true("InstanceTerminating"):
+            return
+        draft.true("InstanceTerminating")
+        after = draft.finish()
+        self._world.patch(kinds.NODE_CLAIM, claim, {"status": {"conditions": after}}, subresource="status")
+        self._changed()
+
+    def _finish(self, claim: world.Object) -> None:
+        """The machine is gone: so is the claim, once nothing of its Node is left to do."""
+        shared, metadata = self._world, claim["metadata"]
+        if world.annotation(claim, names.NODE_ID) and not conditions.is_true(claim, "InstanceTerminating"):
+            self._terminating(claim)
+            return
+        if shared.node_of(claim) is not None:
+            return
+        finalizers = [each for each in metadata.get("finalizers") or [] if each != names.TERMINATION_FINALIZER]
+        if len(finalizers) == len(metadata.get("finalizers") or []):
+            return
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}}
+        try:
+            shared.patch(kinds.NODE_CLAIM, claim, body)
+        except (apis.NotFoundError, apis.ConflictError):
+            return
+        pool = world.label(claim, names.NODEPOOL_LABEL)
+        zone = world.label(claim, names.ZONE_LABEL)
+        metrics.NODECLAIMS_TERMINATED.labels(pool, world.label(claim, names.CAPACITY_TYPE_LABEL), zone).inc()
+        started = conditions.seconds(metadata.get("deletionTimestamp"))
+        if started is not None:
+            metrics.NODECLAIM_TERMINATION_SECONDS.labels(pool).observe(max(0.0, shared.now() - started))
+        log.info("deleted nodeclaim", extra={"NodeClaim": metadata["name"], "NodePool": pool})
+        self._changed()
+
+    def _vanished(self, claim: world.Object, lost: bool, now: float) -> None:
+        """A machine that is not listed any more: MKS brings another one, or somebody has taken it away."""
+        name = claim["metadata"]["name"]
+        since = self._missing.setdefault(name, now)
+        if lost and now - since > self._world.settings.orphan_after:
+            log.warning("machine is gone", extra={"NodeClaim": name})
+            self._missing.pop(name, None)
+            self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
+            disrupted(claim, "garbage_collected")
+
+    def _maybe_delete(self, place: world.Place, pool: types.NodePool, empty: bool, now: float) -> None:
+        if not empty or not self._ours(pool):
+            self._empty.pop(pool.id, None)
+            return
+        since = self._empty.setdefault(pool.id, now)
+        if now - since < self._world.settings.empty_pool_after:
+            return
+        try:
+            place.client.delete_node_pool(pool.id)
+            log.info("deleted pool", extra={"pool": pool.name})
+        except errors.NotFoundError:
+            pass
+        except errors.ConflictError as error:
+            log.info("pool cannot be deleted yet", extra={"pool": pool.name, "error": str(error)})
+            return
+        self._empty.pop(pool.id, None)
+
+    # Pools that do not exist
+
+    def _create(self, place: world.Place, name: str, claims: list[world.Object], existing: int) -> None:
+        shared, now = self._world, self._world.now()
+        for claim in claims:
+            if world.deleting(claim) and _removable(claim):
+                self._finish(claim)
+        waiting = [claim for claim in claims if _waits(claim)]
+        for claim in claims:
+            if not world.deleting(claim) and world.annotation(claim, names.NODE_ID):
+                self._vanished(claim, True, now)
+        if not waiting:
+            return
+        flavor = world.label(waiting[0], names.INSTANCE_TYPE_LABEL)
+        zone = world.label(waiting[0], names.ZONE_LABEL)
+        if existing >= pool_rules.MAX_POOLS:
+            text = f"the cluster has {existing} node pools, and no more than {pool_rules.MAX_POOLS} are made"
+            self._refused(flavor, zone, errors.QuotaError(text), waiting)
+            return
+        intents = [conditions.seconds(world.annotation(claim, names.POOL_INTENT)) or 0.0 for claim in waiting]
+        if now - max(intents) < INTENT_SECONDS:
+            log.info("waiting for a pool that may have been created", extra={"pool": name})
+            return
+        most = pool_rules.ANTI_AFFINITY_POOL_SIZE if place.anti_affinity else pool_rules.POOL_SIZE
+        wanted = waiting[:most]
+        for claim in wanted:
+            shared.annotate(claim, {names.POOL_INTENT: conditions.stamp(now)})
+        monthly = any(world.annotation(claim, names.MONTHLY) == "true" for claim in wanted)
+        try:
+            spec = types.NodePoolSpec(
+                name=name,
+                flavor=flavor,
+                desired_nodes=len(wanted),
+                max_nodes=most,
+                monthly_billed=monthly,
+                anti_affinity=place.anti_affinity,
+                availability_zones=(zone,) if place.multi_zone else (),
+                template=template(wanted[0], shared.settings.installation),
+            )
+            log.info("creating pool", extra={"pool": name, "nodes": len(wanted)})
+            pool = place.client.create_node_pool(spec)
+            self._one(place, pool, claims)
+        except errors.AmbiguousError:
+            raise
+        except errors.OVHError as error:
+            for claim in wanted:
+                shared.annotate(claim, {names.POOL_INTENT: None})
+            if isinstance(error, errors.ConflictError):
+                raise
+            self._refused(flavor, zone, error, wanted)
+
+
+def template(claim: world.Object, installation: str) -> types.Template:
+    """
+    What the pool puts on its nodes: all that its claims have in common.
+
+    A taint without a value is left to the controller, since OVH refuses it; so are startup taints, which MKS would put
+    back for ever, and finalizers, which would keep Nodes from going when no controller runs.
+    """
+    own = {
+        key: value
+        for key, value in (claim["metadata"].get("labels") or {}).items()
+        if key not in _SHARED and not key.startswith("karpenter.sh/")
+    }
+    taints = tuple(
+        types.Taint(key=each["key"], value=each["value"], effect=each["effect"])
+        for each in claim["spec"].get("taints") or []
+        if each.get("value")
+    )
+    return types.Template(
+        metadata=types.TemplateMetadata(labels=own, annotations={names.INSTALLATION: installation}),
+        spec=types.TemplateSpec(taints=taints),
+    )
+
+
+def _content(of: types.Template) -> dict[str, Any]:
+    return {
+        "labels": dict(sorted(of.metadata.labels.items())),
+        "taints": sorted((taint.key, taint.value or "", taint.effect) for taint in of.spec.taints),
+        "installation": of.metadata.annotations.get(names.INSTALLATION, ""),
+    }
+
+
+def disrupted(claim: world.Object, reason: str, policy: str = "") -> None:
+    """Count a claim that Karpenter decided to delete."""
+    period = claim["spec"].get("terminationGracePeriod")
+    mode = "graceful" if not period else "forceful" if period == "0s" else "eventual"
+    metrics.NODECLAIMS_DISRUPTED.labels(
+        reason,
+        world.label(claim, names.NODEPOOL_LABEL),
+        world.label(claim, names.CAPACITY_TYPE_LABEL),
+        policy,
+        mode,
+    ).inc()
+
+
+def _view(claim: world.Object) -> pools.Claim:
+    return pools.Claim(
+        name=claim["metadata"]["name"],
+        created=conditions.seconds(claim["metadata"].get("creationTimestamp")) or 0.0,
+        node=world.annotation(claim, names.NODE_ID),
+        deleting=world.deleting(claim),
+        removable=_removable(claim),
+    )
+
+
+def _removable(claim: world.Object) -> bool:
+    """Whether the machine of a claim in deletion may go: nothing was on it yet, or it is drained."""
+    if not world.deleting(claim):
+        return False
+    if not conditions.is_true(claim, "Registered"):
+        return True
+    return conditions.is_true(claim, "Drained") and conditions.is_(claim, "VolumesDetached") in ("True", "False")
+
+
+def _waits(claim: world.Object) -> bool:
+    return not world.deleting(claim) and not world.annotation(claim, names.NODE_ID)
+
+
+def _busy(claim: world.Object) -> bool:
+    """Whether something is under way for a claim that OVH may have news of."""
+    return world.deleting(claim) or not conditions.is_true(claim, "Initialized")
+
+
+def _same(one: world.Place, other: world.Place) -> bool:
+    mine, theirs = one.client, other.client
+    return (mine.service_name, mine.kube_id) == (theirs.service_name, theirs.kube_id)
+
+
+def _distinct(places: list[world.Place]) -> list[world.Place]:
+    found: list[world.Place] = []
+    for place in places:
+        if not any(_same(place, each) for each in found):
+            found.append(place)
+    return found

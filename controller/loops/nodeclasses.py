@@ -1,0 +1,220 @@
+"""
+OVHNodeClasses: whether nodes can be bought where they say, and what there is to buy.
+
+Each right is looked at by itself, so that a condition can name the one that is missing and how to grant it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from catalog import catalogue as catalogues
+from catalog import refresh, region
+from controller import metrics, ratelimit, world
+from controller.kube import conditions, kinds
+from controller.ovh import client as clients
+from controller.ovh import credentials, errors, rights, transport
+
+log = logging.getLogger(__name__)
+
+DEPENDENTS = ("CredentialsValid", "PermissionsGranted", "ClusterReady", "RegionMatches", "FlavorsAvailable")
+SUBSIDIARY = "FR"
+
+
+@dataclasses.dataclass(slots=True)
+class Finding:
+    """What was found out about a node class: conditions by type (status, reason, message), and its place."""
+
+    states: dict[str, tuple[str, str, str]] = dataclasses.field(default_factory=dict)
+    place: world.Place | None = None
+    status: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def fail(self, kind: str, reason: str, message: str) -> Finding:
+        """Note what is wrong."""
+        self.states[kind] = ("False", reason, message[:1000])
+        return self
+
+    def ok(self, kind: str) -> None:
+        """Note that something is as it must be."""
+        self.states[kind] = ("True", "", "")
+
+
+class NodeClasses:
+    """The loop over OVHNodeClasses."""
+
+    def __init__(self, shared: world.World, changed: Callable[[], None]) -> None:
+        self._world = shared
+        self._changed = changed
+        self._limiter = ratelimit.TokenBucket(shared.settings.ovh_request_rate, shared.settings.ovh_request_burst)
+        self._transports: dict[tuple[str, ...], transport.Transport] = {}
+        self._prices: tuple[Any, float] | None = None
+
+    def tick(self) -> float:
+        """Look at every node class once."""
+        shared = self._world
+        if not shared.mirror.synced():
+            return 0.2
+        present = set()
+        for item in shared.mirror.all(kinds.NODE_CLASS):
+            present.add(item["metadata"]["name"])
+            found = self.examine(item)
+            self._publish(item, found)
+        with shared.lock:
+            for name in set(shared.places) - present:
+                del shared.places[name]
+        ready = all(place.ready for place in shared.places.values()) and bool(present)
+        return shared.settings.node_class_interval if ready else min(10.0, shared.settings.node_class_interval)
+
+    def examine(self, item: world.Object) -> Finding:
+        """Ask OVH about one node class."""
+        found = Finding()
+        spec = item["spec"]
+        try:
+            client = self._client(spec)
+        except errors.CredentialsError as error:
+            return found.fail("CredentialsValid", "CredentialsMissing", str(error))
+        try:
+            return self._ask(item, spec, client, found)
+        except errors.CredentialsError as error:
+            return found.fail(
+                "CredentialsValid", "CredentialsRefused", f"{error}; create new ones and update the Secret"
+            )
+        except errors.PermissionMissingError as error:
+            found.ok("CredentialsValid")
+            return found.fail("PermissionsGranted", "RightMissing", f"{error}; grant it to the credentials in use")
+
+    def _ask(self, item: world.Object, spec: dict[str, Any], client: clients.OVHClient, found: Finding) -> Finding:
+        try:
+            cluster = client.cluster()
+        except errors.NotFoundError:
+            found.ok("CredentialsValid")
+            text = f"project {spec['serviceName']} has no cluster {spec['kubeId']}; correct serviceName or kubeId"
+            return found.fail("ClusterReady", "ClusterNotFound", text)
+        found.ok("CredentialsValid")
+        missing = self._missing_rights(client, spec)
+        if missing:
+            text = "the credentials lack " + ", ".join(missing) + "; grant these access rules to the consumer key"
+            return found.fail("PermissionsGranted", "RightMissing", text)
+        found.ok("ClusterReady")
+        if cluster.region != spec["region"]:
+            text = f"the cluster is in {cluster.region}, not in {spec['region']}; correct spec.region"
+            return found.fail("RegionMatches", "WrongRegion", text)
+        place = client.region(cluster.region)
+        zones = place.availability_zones or (region.ONE_ZONE,)
+        found.ok("RegionMatches")
+        known = self._catalogue(client, cluster.region, place.availability_zones)
+        found.ok("PermissionsGranted")
+        buyable = [each for each in known.flavors.values() if each.offered and not set(zones) <= each.unavailable_zones]
+        if not buyable:
+            return found.fail("FlavorsAvailable", "NoFlavors", f"OVHcloud sells no flavor in {cluster.region} now")
+        found.ok("FlavorsAvailable")
+        found.place = world.Place(
+            name=item["metadata"]["name"],
+            client=client,
+            region=cluster.region,
+            zones=tuple(zones),
+            multi_zone=bool(place.availability_zones),
+            monthly=bool(spec.get("monthlyBilled")),
+            anti_affinity=bool(spec.get("antiAffinity")),
+            version=cluster.version,
+            catalogue=known,
+            quota=client.quota(cluster.region).left(),
+            ready=True,
+        )
+        found.status = {
+            "plan": cluster.plan or "",
+            "kubernetesVersion": cluster.version,
+            "zones": list(zones),
+            "flavors": len(buyable),
+        }
+        return found
+
+    def _client(self, spec: dict[str, Any]) -> clients.OVHClient:
+        """A client for a node class; credentials come from its Secret or from the environment."""
+        reference = spec.get("credentialsSecretRef")
+        values: dict[str, str] = dict(os.environ)
+        if reference:
+            values = self._world.secret(reference["name"], reference.get("namespace") or "")
+        endpoint, keys = credentials.parse(values)
+        mark = (endpoint.base, *keys.secrets)
+        if mark not in self._transports:
+            self._transports[mark] = transport.Transport(endpoint, keys, limiter=self._limiter, observe=_observe)
+        return clients.OVHClient(self._transports[mark], spec["serviceName"], spec["kubeId"])
+
+    def _missing_rights(self, client: clients.OVHClient, spec: dict[str, Any]) -> list[str]:
+        granted = client.granted()
+        if granted is None:
+            return []
+        lacking = rights.missing(granted.rules, spec["serviceName"], spec["kubeId"])
+        found = [f"{right.rule} (needed to {right.purpose})" for right in lacking]
+        return found + [f"a rule without the blank of {rule}" for rule in rights.blanks(granted.rules) if found]
+
+    def _catalogue(self, client: clients.OVHClient, where: str, zones: tuple[str, ...]) -> catalogues.Catalogue:
+        """What OVH sells there; the embedded prices where the price catalogue cannot be had."""
+        flavors = [each.model_dump(by_alias=True) for each in client.kube_flavors()]
+        details = [each.model_dump(by_alias=True) for each in client.nova_flavors(where)]
+        now = time.monotonic()
+        if self._prices is None or now - self._prices[1] > self._world.settings.catalog_interval:
+            try:
+                self._prices = (client.price_catalogue(SUBSIDIARY), now)
+            except errors.OVHError as error:
+                log.warning("prices are those of this version", extra={"error": str(error)})
+        prices = self._prices[0] if self._prices else None
+        try:
+            return refresh.from_api(where, flavors, details, prices, availability_zones=zones, version="OVHcloud API")
+        except refresh.RefreshError as error:
+            log.warning("catalogue is that of this version", extra={"error": str(error).splitlines()[0]})
+            return catalogues.embedded()
+
+    def _publish(self, item: world.Object, found: Finding) -> None:
+        shared, name = self._world, item["metadata"]["name"]
+        with shared.lock:
+            before = shared.places.get(name)
+            if found.place is not None:
+                shared.places[name] = found.place
+            elif before is not None:
+                before.ready = False
+        draft = conditions.Draft(item, DEPENDENTS, shared.now())
+        for kind in DEPENDENTS:
+            state = found.states.get(kind)
+            if state is None:
+                draft.set(kind, "Unknown", "NotLookedAt", "something before it is missing")
+            elif state[0] == "True":
+                draft.true(kind)
+            else:
+                draft.set(kind, *state)
+        after = draft.finish()
+        changed = {key: value for key, value in found.status.items() if (item.get("status") or {}).get(key) != value}
+        if after is not None or changed:
+            for old, new in draft.transitions():
+                log.info(
+                    "node class condition",
+                    extra={
+                        "OVHNodeClass": name,
+                        "type": new["type"],
+                        "status": new["status"],
+                        "reason": new["reason"],
+                        "detail": new["message"],
+                    },
+                )
+                if new["status"] == "False":
+                    shared.recorder.event(item, new["reason"], new["message"] or new["type"], warning=True)
+                del old
+            body = {"status": {**changed, **({"conditions": after} if after is not None else {})}}
+            shared.patch(kinds.NODE_CLASS, item, body, subresource="status")
+        if (before is None or not before.ready) and found.place is not None:
+            self._changed()
+
+
+def _observe(call: transport.Call) -> None:
+    metrics.OVH_CALLS.labels(call.operation, call.outcome).inc()
+    metrics.OVH_SECONDS.labels(call.operation).observe(call.seconds)
+    log.debug(
+        "OVH call",
+        extra={"operation": call.operation, "status": call.status, "outcome": call.outcome, "query": call.query_id},
+    )

@@ -1,0 +1,173 @@
+"""What the loops share: the mirror, the way to write, what OVH said last, and what the last plan wants of pods."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from catalog import catalogue as catalogues
+from catalog import unavailable
+from controller import names, settings
+from controller.kube import api as apis
+from controller.kube import events, kinds, mirror
+from controller.ovh import client as ovh
+from controller.ovh import errors
+
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(slots=True)
+class Place:
+    """Where nodes of one OVHNodeClass are bought, as OVH described it last."""
+
+    name: str
+    client: ovh.OVHClient
+    region: str
+    zones: tuple[str, ...]
+    multi_zone: bool
+    monthly: bool
+    anti_affinity: bool
+    version: str = ""
+    catalogue: catalogues.Catalogue | None = None
+    quota: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    ready: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Assignment:
+    """A pending pod that the plan puts onto a claim's node; `since` is when the plan said so first."""
+
+    pod: str
+    uid: str
+    claim: str
+    since: float
+    direct: bool
+    """Whether the pod must not rely on a taint: its spread counts tainted nodes out, or the node is in use already."""
+
+
+class World:
+    """Shared state; everything in it can be worked out anew after a restart."""
+
+    def __init__(
+        self,
+        api: apis.Api,
+        reflected: mirror.Mirror,
+        recorder: events.Recorder,
+        given: settings.Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.api = api
+        self.mirror = reflected
+        self.recorder = recorder
+        self.settings = given
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.unavailable = unavailable.Unavailable()
+        self.places: dict[str, Place] = {}
+        self.assignments: dict[str, Assignment] = {}
+        self.pod_events: dict[str, float] = {}
+        self.machines: frozenset[str] | None = None
+        """Provider ids of all machines in our OVH pools at the last whole listing, None before the first."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.clock()
+
+    def catalogue(self) -> catalogues.Catalogue:
+        """Flavors and prices of all places, the embedded ones where OVH was not asked yet."""
+        with self.lock:
+            known = [place.catalogue for place in self.places.values() if place.catalogue is not None]
+        if not known:
+            return catalogues.embedded()
+        flavors = {name: flavor for each in reversed(known) for name, flavor in each.flavors.items()}
+        return catalogues.Catalogue(flavors, known[0].version)
+
+    def refuse(self, flavor: str, zone: str, reason: str) -> None:
+        """Remember that OVH has none of a flavor in a zone for now."""
+        known = self.catalogue().flavors.get(flavor)
+        until = self.now() + unavailable.patience(known.gpus if known else 0)
+        with self.lock:
+            self.unavailable.mark(flavor, zone, until, reason)
+
+    def refused(self) -> frozenset[tuple[str, str]]:
+        """Offerings that are not to be asked for at the moment."""
+        with self.lock:
+            self.unavailable.expire(self.now())
+            return self.unavailable.pairs(self.now())
+
+    def secret(self, name: str, namespace: str = "") -> dict[str, str]:
+        """The decoded values of a Secret. Raises `CredentialsError` when it cannot be read."""
+        place = namespace or self.settings.namespace
+        try:
+            data = self.api.get(kinds.SECRET, name, place).get("data") or {}
+            return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        except (apis.ApiError, ValueError) as error:
+            raise errors.CredentialsError(f"Secret {place}/{name} cannot be read: {error}") from error
+
+    def patch(self, kind: kinds.Kind, item: Object, body: Any, *, subresource: str = "", how: str = apis.MERGE) -> None:
+        """Patch an object and take the answer in."""
+        metadata = item["metadata"]
+        answer = self.api.patch(
+            kind,
+            metadata["name"],
+            body,
+            namespace=metadata.get("namespace") or "",
+            subresource=subresource,
+            how=how,
+        )
+        self.mirror.observe(kind, answer)
+
+    def annotate(self, claim: Object, annotations: Mapping[str, str | None]) -> None:
+        """Set or take away annotations of a claim."""
+        self.patch(kinds.NODE_CLAIM, claim, {"metadata": {"annotations": dict(annotations)}})
+
+    def node_of(self, claim: Object) -> Object | None:
+        """The Node with the claim's machine, None when there is none."""
+        machine = (claim.get("status") or {}).get("providerID")
+        if not machine:
+            return None
+        found = [node for node in self.mirror.all(kinds.NODE) if (node.get("spec") or {}).get("providerID") == machine]
+        return found[0] if found else None
+
+    def nodes_by_machine(self) -> dict[str, Object]:
+        """Nodes by provider id."""
+        found = {}
+        for node in self.mirror.all(kinds.NODE):
+            machine = (node.get("spec") or {}).get("providerID")
+            if machine:
+                found[machine] = node
+        return found
+
+    def pods_by_node(self) -> dict[str, list[Object]]:
+        """Pods by the name of their node; those without one under the empty name."""
+        found: dict[str, list[Object]] = {}
+        for pod in self.mirror.all(kinds.POD):
+            found.setdefault((pod.get("spec") or {}).get("nodeName") or "", []).append(pod)
+        return found
+
+
+def managed(item: Object) -> bool:
+    """Whether a claim or pool is of our kind of node class."""
+    spec = item.get("spec") or {}
+    reference = spec.get("nodeClassRef") or ((spec.get("template") or {}).get("spec") or {}).get("nodeClassRef") or {}
+    return reference.get("group") == names.GROUP and reference.get("kind") == "OVHNodeClass"
+
+
+def annotation(item: Object, name: str) -> str:
+    """An annotation, empty when it is not there."""
+    return str((item["metadata"].get("annotations") or {}).get(name) or "")
+
+
+def label(item: Object, name: str) -> str:
+    """A label, empty when it is not there."""
+    return str((item["metadata"].get("labels") or {}).get(name) or "")
+
+
+def deleting(item: Object) -> bool:
+    """Whether the object's deletion was asked for."""
+    return bool(item["metadata"].get("deletionTimestamp"))
