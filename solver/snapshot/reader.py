@@ -176,6 +176,9 @@ class _Reading:
         if not labels.is_object_name(name):
             report.wrong("metadata.name", "is not a name", "write lower-case letters, digits, '-' and '.' in quotes")
             return
+        if metadata.get("namespace") and not item.namespace:
+            report.wrong("metadata.namespace", "is not a text", "write it in quotes")
+            return
         first = self._origins.setdefault((kind, shown), item.origin)
         if first is not item.origin:
             report.wrong("", f"stands twice, first in {first.place}", "keep one of the two")

@@ -26,6 +26,10 @@ SUFFIXES = (".yaml", ".yml", ".json")
 """Names of files that are read from directories."""
 
 _BLANKS = re.compile(r"\s*")
+_MISTAKES = 20
+"""After how many documents of one file that are not YAML the rest is left unread."""
+
+_DOCUMENT = re.compile(rb"^---(?=\s)", re.MULTILINE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8 = b"\xef\xbb\xbf"
 
@@ -91,15 +95,14 @@ def load(
 
 def parse(name: str, data: bytes, problems: list[errors.Problem]) -> list[RawObject]:
     """The objects of one text; `name` is what messages call it."""
-    documents, failure = _documents(name, data)
-    several = len(documents) + (failure is not None) > 1
+    documents = _documents(name, data)
     objects: list[RawObject] = []
     for number, document in enumerate(documents, start=1):
-        if document is not None:
-            objects += _objects(document, errors.Origin(name, number if several else None), problems)
-    if failure is not None:
-        origin = errors.Origin(name, len(documents) + 1 if several else None)
-        problems.append(dataclasses.replace(failure, origin=origin))
+        origin = errors.Origin(name, number if len(documents) > 1 else None)
+        if isinstance(document, _Unread):
+            problems.append(errors.Problem(origin, "", document.message, document.hint))
+        elif document is not None:
+            objects += _objects(document, origin, problems)
     return objects
 
 
@@ -178,23 +181,52 @@ def _checked(name: str, data: bytes, problems: list[errors.Problem]) -> Iterator
         yield name, data
 
 
-def _documents(name: str, data: bytes) -> tuple[list[Any], errors.Problem | None]:
-    """The documents up to the first that cannot be read, and what is wrong with that one."""
-    documents: list[Any] = []
-    unread = errors.Origin(name)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unread:
+    """A document that cannot be read, and why."""
+
+    message: str
+    hint: str
+
+
+def _documents(name: str, data: bytes) -> list[Any]:
+    """The documents of a text in order, `_Unread` ones among them."""
     is_json = name.lower().endswith(".json")
     if is_json or data.removeprefix(_UTF8).lstrip()[:1] in (b"{", b"["):
         try:
-            return list(_json(data)), None
+            return list(_json(data))
         except _JsonError as error:
             if is_json or not error.maybe_yaml:
-                return documents, errors.Problem(unread, "", str(error), error.hint)
-    try:
-        for document in yamltext.documents(data):
-            documents.append(document)
-    except yamltext.YamlError as error:
-        return documents, errors.Problem(unread, "", error.message, error.hint)
-    return documents, None
+                return [_Unread(str(error), error.hint)]
+    documents: list[Any] = []
+    start = 0
+    for _ in range(_MISTAKES):
+        # Empty lines stand for what has been read, so that line numbers stay right.
+        text = b"\n" * data.count(b"\n", 0, start) + data[start:] if start else data
+        try:
+            for document in yamltext.documents(text):
+                documents.append(document)
+            break
+        except yamltext.YamlError as error:
+            documents.append(_Unread(error.message, error.hint))
+            following = _next_document(data, error.line, start)
+            if following is None:
+                break
+            start = following
+    return documents
+
+
+def _next_document(data: bytes, line: int | None, start: int) -> int | None:
+    """Where the document begins that follows a mistake in `line`, None when there is none."""
+    if line is None:
+        return None
+    position = 0
+    for _ in range(line - 1):
+        position = data.find(b"\n", position) + 1
+        if not position:
+            return None
+    mark = _DOCUMENT.search(data, max(position, start + 1))
+    return mark.start() if mark is not None else None
 
 
 class _JsonError(ValueError):

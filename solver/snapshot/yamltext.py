@@ -37,10 +37,14 @@ _MERGE = "\0<<"
 
 
 class YamlError(ValueError):
-    """The text is not YAML that can be read; `message` says what and in which line, `hint` what to do."""
+    """
+    The text is not YAML that can be read; `message` says what and in which line, `hint` what to do.
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        self.message, self.hint = message, hint
+    `line` counts from 1 and is None when it is not known.
+    """
+
+    def __init__(self, message: str, hint: str = "", line: int | None = None) -> None:
+        self.message, self.hint, self.line = message, hint, line
         super().__init__(f"{message}; {hint}" if hint else message)
 
 
@@ -90,13 +94,11 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
                 anchors[event.anchor] = (value, 1)
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             if len(stack) >= DEPTH:
-                raise YamlError(f"line {_line(event)}: nested more than {DEPTH} levels deep", "no Kubernetes object is")
+                raise _error(event, f"nested more than {DEPTH} levels deep", "no Kubernetes object is")
             if event.tag and event.tag not in ("!", f"{_TAG}map", f"{_TAG}seq"):
                 raise _unknown_tag(event)
             if key is None and type(current) is dict:
-                raise YamlError(
-                    f"line {_line(event)}: a key is a mapping or a list", "write a text, and render templates first"
-                )
+                raise _error(event, "a key is a mapping or a list", "write a text, and render templates first")
             stack.append((current, key, event.anchor, start))
             current, key, start = ({} if kind is yaml.MappingStartEvent else []), None, count
             continue
@@ -111,8 +113,9 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
             start = before
         elif kind is yaml.AliasEvent:
             if event.anchor not in anchors:
-                raise YamlError(
-                    f"line {_line(event)}: *{event.anchor} is used before &{event.anchor} is complete",
+                raise _error(
+                    event,
+                    f"*{event.anchor} is used before &{event.anchor} is complete",
                     "put the anchor before its aliases, not around them",
                 )
             value, size = anchors[event.anchor]
@@ -130,7 +133,7 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
         else:
             continue
         if aliased > ALIASED:
-            raise YamlError(f"line {_line(event)}: aliases repeat more than {ALIASED} values", "write the values out")
+            raise _error(event, f"aliases repeat more than {ALIASED} values", "write the values out")
         if type(current) is list:
             current.append(value)
         elif key is None:
@@ -139,9 +142,7 @@ def _documents(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch for eac
                 key = _MERGE
             if key in current:
                 shown = _MERGE_KEY if key == _MERGE else key
-                raise YamlError(
-                    f'line {_line(event)}: the key "{shown}" stands twice in one mapping', "keep one of the two"
-                )
+                raise _error(event, f'the key "{shown}" stands twice in one mapping', "keep one of the two")
         else:
             current[key] = value
             key = None
@@ -175,7 +176,7 @@ def _tagged(event: Any) -> Any:
     if name not in kinds:
         raise _unknown_tag(event)
     if not isinstance(meant, kinds[name]) or (isinstance(meant, bool) and name != "bool"):
-        raise YamlError(f'line {_line(event)}: "{value}" is no !!{name}', "leave the tag out")
+        raise _error(event, f'"{value}" is no !!{name}', "leave the tag out")
     return meant
 
 
@@ -184,7 +185,7 @@ def _key(value: Any, event: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    raise YamlError(f"line {_line(event)}: a key is {'empty' if value is None else 'no text'}", "write a text as key")
+    raise _error(event, f"a key is {'empty' if value is None else 'no text'}", "write a text as key")
 
 
 def _merge(mapping: dict[str, Any], event: Any) -> int:
@@ -194,19 +195,20 @@ def _merge(mapping: dict[str, Any], event: Any) -> int:
     size = len(mapping)
     for source in sources:
         if not isinstance(source, dict):
-            raise YamlError(f"line {_line(event)}: << merges what is no mapping", "give it a mapping or several")
+            raise _error(event, "<< merges what is no mapping", "give it a mapping or several")
         for key, value in source.items():
             mapping.setdefault(key, value)
     return len(mapping) - size
 
 
-def _line(event: Any) -> int:
-    return int(event.start_mark.line) + 1
+def _error(event: Any, message: str, hint: str) -> YamlError:
+    line = int(event.start_mark.line) + 1
+    return YamlError(f"line {line}: {message}", hint, line)
 
 
 def _unknown_tag(event: Any) -> YamlError:
     tag = f"!!{event.tag.removeprefix(_TAG)}" if event.tag.startswith(_TAG) else event.tag
-    return YamlError(f'line {_line(event)}: the tag "{tag}" has no meaning here', "leave it out")
+    return _error(event, f'the tag "{tag}" has no meaning here', "leave it out")
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: bytes) -> YamlError:
@@ -224,4 +226,4 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: bytes) -> YamlError:
         hint = "the text ends too early: is the file complete?"
     else:
         hint = "correct the text there"
-    return YamlError(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({what})", hint)
+    return YamlError(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({what})", hint, mark.line + 1)

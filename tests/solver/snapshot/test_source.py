@@ -163,6 +163,22 @@ def test_all_files_are_read_however_broken_the_first(tmp_path: pathlib.Path) -> 
     ]
 
 
+def test_reading_goes_on_behind_a_document_that_is_not_yaml(tmp_path: pathlib.Path) -> None:
+    """At the next document mark, with the right numbers of documents and lines."""
+    broken = ["a: b: c\n", "a: 1\na: 2\n", "a: 'open\n", "- [x\n"]
+    (tmp_path / "a.yaml").write_text("---\n".join([POD % "first", *broken, POD % "last"]))
+    objects, problems, _ = load(tmp_path / "a.yaml")
+
+    assert names(objects) == ["first", "last"]
+    assert objects[1].origin.document == 6
+    assert [problem.removeprefix(f"{tmp_path}/a.yaml, document ").partition(": not")[0] for problem in problems] == [
+        "2: line 5, column 5",
+        '3: line 8: the key "a" stands twice in one mapping; keep one of the two',
+        "4: line 11, column 1",
+        "5: line 13, column 1",
+    ]
+
+
 def test_a_file_that_may_not_be_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operating system's word, and where."""
 
