@@ -85,11 +85,12 @@ def solve_mixed(
 ) -> MixedAnswer | None:
     """Solve with some variables whole; None when no point was found in time."""
     parameters = mathopt.SolveParameters(
+        threads=1,
         time_limit=datetime.timedelta(seconds=max(time_limit, 0.001)),
         relative_gap_tolerance=gap,
         random_seed=seed,
     )
-    result = mathopt.solve(_model(program, integers), mathopt.SolverType.HIGHS, params=parameters)
+    result = mathopt.solve(_model(program, integers), mathopt.SolverType.GSCIP, params=parameters)
     if not result.has_primal_feasible_solution():
         return None
     values = result.solutions[0].primal_solution

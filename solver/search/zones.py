@@ -278,4 +278,4 @@ def _solve(program: _Program, time_limit: float, seed: int) -> linear.MixedAnswe
     for index, (variables, weights, _, _) in zip(rows, program.rows, strict=True):
         if len(variables):
             whole.add_entries(np.full(len(variables), index), variables, weights)
-    return linear.solve_mixed(whole, np.concatenate(program.integer), time_limit=time_limit, gap=0.002, seed=seed)
+    return linear.solve_mixed(whole, np.concatenate(program.integer), time_limit=time_limit, gap=0.004, seed=seed)
