@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from catalog import labels as names
-from solver import cluster
+from solver import cluster, plan
 from solver.check import daemons, demand, facts, hosts, state
 
 
@@ -147,24 +147,40 @@ def _asked(selector: cluster.Selector | None, keys: tuple[str, ...]) -> list[str
 
 def final(known: facts.Facts, builder: Builder) -> state.State:
     """The cluster after the plan: nodes that it removes are gone, its nodes are there, its pods are placed."""
-    held = {known.snapshot.pods[key].node for key in known.stuck}
-    gone = (known.deleted.keys() | known.leaving) - held
+    due = {key: name for key, name in known.answer.placements.items() if known.must_account(key)}
+    return after(builder, known.deleted.keys(), known.answer.create, {}, due)
+
+
+def after(
+    builder: Builder,
+    removed: Collection[str],
+    created: Iterable[plan.NewNode],
+    settled: Mapping[str, str],
+    target: Mapping[str, str],
+) -> state.State:
+    """
+    The cluster without some nodes and with others, when pods have been placed.
+
+    `settled` are pods that were placed before and run by now, `target` those placed last. Pods that wait or leave a node in deletion
+    run nowhere until they are placed; pods of nodes that stay for now run there.
+    """
+    known = builder.known
+    gone = (set(removed) | known.leaving) - known.held()
     present = [host for host in hosts.existing(known) if host.name not in gone]
-    present += [hosts.created(new) for new in known.answer.create]
-    return builder.build(present, running(known), placements(known))
+    present += [hosts.created(new) for new in created]
+    return builder.build(present, _running(known, removed, settled, target), target)
 
 
-def running(known: facts.Facts) -> Iterator[tuple[cluster.Pod, str]]:
-    """Pods that stay where they are, or where the scheduler has promised them room."""
+def _running(
+    known: facts.Facts, removed: Collection[str], settled: Mapping[str, str], target: Mapping[str, str]
+) -> Iterator[tuple[cluster.Pod, str]]:
     for key, pod in known.snapshot.pods.items():
-        if pod.terminal or key in known.moving or key in known.waiting:
+        if pod.terminal or key in target:
             continue
-        if pod.node:
-            yield pod, pod.node
-        elif pod.nominated_node and demand.is_waiting(pod):
+        if key in settled:
+            yield pod, settled[key]
+        elif pod.node:
+            if key not in known.moving or not (pod.node in known.leaving or pod.node in removed):
+                yield pod, pod.node
+        elif key not in known.waiting and pod.nominated_node and demand.is_waiting(pod):
             yield pod, pod.nominated_node
-
-
-def placements(known: facts.Facts) -> dict[str, str]:
-    """The plan's placements, without pods that are none of its business."""
-    return {key: name for key, name in known.answer.placements.items() if known.must_account(key)}

@@ -62,6 +62,18 @@ class Facts:
         """Whether a pod belongs into the plan's placements or its list of unschedulable pods."""
         return key in self.waiting or key in self.moving
 
+    def ends_by_deadline(self, name: str) -> bool:
+        """Whether a node that the plan removes goes whatever its pods say: expired, or drifted with a grace period."""
+        claim = self.claim_of.get(name)
+        reason = self.deleted[name].reason
+        return reason == "Expired" or (
+            reason == "Drifted" and claim is not None and claim.termination_grace_period is not None
+        )
+
+    def held(self) -> set[str]:
+        """Nodes that go away, but not before pods on them do that may not be evicted."""
+        return {self.snapshot.pods[key].node for key in self.stuck}
+
 
 def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options) -> Facts:
     """Index a question and its answer."""
@@ -114,24 +126,16 @@ def _claims(snapshot: cluster.Cluster) -> tuple[dict[str, cluster.NodeClaim], di
 def _is_nominated(pod: cluster.Pod, found: Facts) -> bool:
     """Whether the scheduler has promised a pod room on a node that is there; a node in deletion promises none."""
     name = pod.nominated_node
-    return (name in found.snapshot.nodes or name in found.in_flight) and name not in found.leaving
+    return name in found.snapshot.nodes and name not in found.leaving
 
 
 def _goes(key: str, pod: cluster.Pod, found: Facts) -> None:
     """Note whether a pod of a node that goes away moves, or holds the node."""
     if not demand.is_reschedulable(pod):
         return
-    held = pod.node in found.leaving or _ends_by_deadline(pod.node, found)
+    held = pod.node in found.leaving or found.ends_by_deadline(pod.node)
     if held and not demand.may_be_evicted(pod, found.budgets, found.asked.now):
         found.stuck.add(key)
     else:
         found.moving[key] = pod.node
 
-
-def _ends_by_deadline(node: str, found: Facts) -> bool:
-    """Whether a node goes whatever its pods say: it has expired, or it has drifted and has a grace period."""
-    claim = found.claim_of.get(node)
-    reason = found.deleted[node].reason
-    return reason == "Expired" or (
-        reason == "Drifted" and claim is not None and claim.termination_grace_period is not None
-    )
