@@ -137,7 +137,8 @@ class PodReader:
             priority=self._priority(spec),
             scheduler=spec.text("schedulerName") or "default-scheduler",
         )
-        return dataclasses.replace(read, invalid=ignored.reason(read))
+        reason = ignored.reason(read)
+        return dataclasses.replace(read, invalid=reason) if reason else read
 
     def _priority(self, spec: View) -> int:
         """As the API server admits pods: the number itself, that of the named class, or the global default."""
