@@ -17,6 +17,8 @@ INITIALIZED = "karpenter.sh/initialized"
 STARTED = {REGISTERED: "true", INITIALIZED: "true"}
 """Labels that every node of a NodePool gets when it joins; DaemonSets may select on them."""
 
+CORDON = cluster.Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
+
 EPHEMERAL_TAINTS = frozenset(
     {
         ("node.kubernetes.io/not-ready", "NoSchedule"),
@@ -128,6 +130,14 @@ def _labels(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> dict[
 
 
 def _taints(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> tuple[cluster.Taint, ...]:
+    """The taints that count, with the one that the node controller puts on cordoned nodes."""
+    found = _own_taints(node, claim)
+    if node is not None and node.unschedulable and CORDON not in found:
+        return (*found, CORDON)
+    return found
+
+
+def _own_taints(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> tuple[cluster.Taint, ...]:
     """The Node's taints; before registration those of the claim, before initialization none that go by themselves."""
     if claim is None:
         return node.taints if node else ()
@@ -145,8 +155,6 @@ def _taints(node: cluster.Node | None, claim: cluster.NodeClaim | None) -> tuple
 def _closed(node: cluster.Node | None, claim: cluster.NodeClaim | None, allocatable: Mapping[str, int]) -> str:
     if (node is not None and node.deleting) or (claim is not None and claim.deleting):
         return "node is being deleted"
-    if node is not None and node.unschedulable:
-        return "node is cordoned"
     return "" if allocatable else "nothing is known of what the node will have"
 
 

@@ -13,6 +13,7 @@ import dataclasses
 
 import numpy as np
 
+from catalog import labels
 from solver import cluster, problem
 from solver.rules import builder, context, node_affinity, peers, taints
 
@@ -119,7 +120,7 @@ def _rule(
     topology = into.topology(constraint.topology_key)
     if topology != problem.HOST:
         found = into.topologies[topology]
-        offered = found.of_offer[(ok & counted)[len(about.places) :]]
+        offered = found.of_offer[(ok & counted)[len(about.places) :] & _listed(about, constraint.topology_key)]
         always = np.zeros(len(found.domains), dtype=np.bool_)
         always[offered[offered >= 0]] = True
     return _Rule(
@@ -131,6 +132,16 @@ def _rule(
         counted.tobytes(),
         always.tobytes(),
     )
+
+
+def _listed(about: context.Context, key: str) -> problem.Mask:
+    """Offers whose value of the key is listed by NodePool, flavor or place, not made up for want of a list (O,)."""
+    made_up = {
+        template.name
+        for template in about.templates.values()
+        if key not in labels.WELL_KNOWN and key in template.requirements and template.requirements[key].complement
+    }
+    return np.array([offer.node_pool not in made_up for offer in about.offers], dtype=np.bool_)
 
 
 def _block(about: context.Context, into: builder.Builder, rule: _Rule, classes: list[int]) -> problem.Spread:

@@ -23,12 +23,11 @@ def test_malformed_pods_go_nowhere():
     assert world.why_offer(built, "web") == ("gates", "label x is restricted")
 
 
-def test_cordoned_and_deleting_nodes_take_no_pods():
-    """A cordoned node, a node in deletion and one whose claim is in deletion are no places."""
+def test_deleting_nodes_take_no_pods():
+    """A node in deletion and one whose claim is in deletion are no places."""
     claim = cluster.NodeClaim("c", node="claimed", deleting=True)
     nodes = [
         world.node("open"),
-        world.node("cordoned", unschedulable=True),
         world.node("leaving", deleting=True),
         world.node("claimed"),
     ]
@@ -36,5 +35,5 @@ def test_cordoned_and_deleting_nodes_take_no_pods():
     built = world.compiled(world.pod("web"), nodes, claim)
 
     assert world.nodes_of(built, "web") == {"open"}
-    assert world.why_node(built, "web", "cordoned") == ("gates", "node is cordoned")
+    assert world.why_node(built, "web", "leaving") == ("gates", "node is being deleted")
     assert world.why_node(built, "web", "claimed") == ("gates", "node is being deleted")

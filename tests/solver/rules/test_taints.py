@@ -82,3 +82,17 @@ def test_prefer_no_schedule_is_a_preference():
     assert built.problem.node_penalty[plain, busy] == 100
     assert built.problem.node_penalty.sum() == 100
     assert ignoring.problem.node_penalty.sum() == 0
+
+
+def test_cordoned_nodes_have_a_taint():
+    """A cordoned node takes only pods that tolerate node.kubernetes.io/unschedulable."""
+    tolerant = world.spec(tolerations=(cluster.Toleration("", "Exists", "", ""),))
+
+    built = world.compiled(world.pod("plain"), world.pod("tolerant", tolerant), world.node("old", unschedulable=True))
+
+    assert world.nodes_of(built, "plain") == set()
+    assert world.nodes_of(built, "tolerant") == {"old"}
+    assert world.why_node(built, "plain", "old") == (
+        "taints",
+        "did not tolerate taint (taint=node.kubernetes.io/unschedulable:NoSchedule)",
+    )
