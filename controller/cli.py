@@ -11,6 +11,7 @@ COMMANDS = {
     "solve": ("solver.cli.solve:solve", "The cheapest nodes for pending pods, from manifests, without a cluster."),
     "catalog": ("solver.cli.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
     "crds": ("solver.cli.crds:crds", "Print the CRD manifests."),
+    "controller": ("controller.command:controller", "The in-cluster controller (Helm runs this)."),
     "simulate-ovh": (
         "controller.simulator.command:simulate_ovh",
         "An HTTP server that behaves like the OVHcloud API, for tests and demos.",

@@ -1,0 +1,166 @@
+"""
+Carrying the plan out against a scheduler that does not know it: new nodes are held for the pods planned onto them.
+
+A node that belongs to a claim gets a taint of ours as soon as it appears, and its planned pods a toleration for just
+that taint (tolerations may be added to a pending pod). The scheduler stays in charge; nobody else gets in. The taint
+goes when the planned pods are bound or gone, or soon after the node is ready. Where that does not fit, pods are
+nominated. When no controller runs, nodes simply are not held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from controller import metrics, names, world
+from controller.kube import api as apis
+from controller.kube import conditions, kinds
+
+log = logging.getLogger(__name__)
+
+
+def value_of(claim: str) -> str:
+    """The taint's value for a claim."""
+    return claim[-63:].lstrip("-._")
+
+
+def holds(node: Mapping[str, Any]) -> bool:
+    """Whether a Node carries our taint."""
+    taints = (node.get("spec") or {}).get("taints") or []
+    return any(each.get("key") == names.RESERVED_TAINT for each in taints)
+
+
+def tolerates(pod: Mapping[str, Any], claim: str) -> bool:
+    """Whether a pod has the toleration for a claim's node."""
+    wanted = value_of(claim)
+    return any(
+        each.get("key") == names.RESERVED_TAINT and each.get("value") == wanted
+        for each in (pod.get("spec") or {}).get("tolerations") or []
+    )
+
+
+def toleration_patch(pod: Mapping[str, Any], claim: str) -> list[dict[str, Any]]:
+    """The JSON patch that adds the toleration."""
+    added = {
+        "key": names.RESERVED_TAINT,
+        "operator": "Equal",
+        "value": value_of(claim),
+        "effect": "NoSchedule",
+    }
+    if (pod.get("spec") or {}).get("tolerations"):
+        return [{"op": "add", "path": "/spec/tolerations/-", "value": added}]
+    return [{"op": "add", "path": "/spec/tolerations", "value": [added]}]
+
+
+def wants_hold(initialized_for: float | None, unbound: int, patience: float) -> bool:
+    """
+    Whether a node is to be held: while it starts and for pods that are still to come, but not for long.
+
+    `initialized_for` is how many seconds ago the node was initialized, None when it is not.
+    """
+    return unbound > 0 and (initialized_for is None or initialized_for < patience)
+
+
+class Placement:
+    """Reserves, nominates and lets go; called by the loop over the cluster."""
+
+    def __init__(self, shared: world.World) -> None:
+        self._world = shared
+
+    def reconcile(self) -> None:
+        """One pass."""
+        shared = self._world
+        if shared.settings.placement == "none":
+            self._review()
+            return
+        self._review()
+        with shared.lock:
+            assigned = list(shared.assignments.values())
+        by_claim: dict[str, list[world.Assignment]] = {}
+        for each in assigned:
+            by_claim.setdefault(each.claim, []).append(each)
+        nodes = shared.nodes_by_machine()
+        held = 0
+        for claim in shared.mirror.all(kinds.NODE_CLAIM):
+            node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
+            if node is None:
+                continue
+            try:
+                held += self._claim(claim, node, by_claim.get(claim["metadata"]["name"], []))
+            except (apis.ConflictError, apis.NotFoundError):
+                continue
+        metrics.RESERVED_NODES.set(held)
+
+    def _review(self) -> None:
+        """Count pods that were bound, and forget pods and claims that are gone."""
+        shared = self._world
+        claims = {claim["metadata"]["name"]: claim for claim in shared.mirror.all(kinds.NODE_CLAIM)}
+        with shared.lock:
+            assigned = list(shared.assignments.values())
+        done = []
+        for each in assigned:
+            pod = shared.mirror.of(kinds.POD).get(each.pod)
+            claim = claims.get(each.claim)
+            if pod is None or pod["metadata"].get("uid") != each.uid or world.deleting(pod):
+                done.append(each.pod)
+            elif node := (pod.get("spec") or {}).get("nodeName"):
+                there = (claim.get("status") or {}).get("nodeName") if claim else None
+                metrics.PLACED.labels("planned" if node == there else "elsewhere").inc()
+                done.append(each.pod)
+            elif claim is None or world.deleting(claim) or self._late(claim):
+                done.append(each.pod)
+        with shared.lock:
+            for key in done:
+                shared.assignments.pop(key, None)
+
+    def _late(self, claim: world.Object) -> bool:
+        since = self._initialized_for(claim)
+        return since is not None and since > self._world.settings.reservation_timeout
+
+    def _initialized_for(self, claim: world.Object) -> float | None:
+        if not conditions.is_true(claim, "Initialized"):
+            return None
+        return self._world.now() - conditions.since(claim, "Initialized")
+
+    def _claim(self, claim: world.Object, node: world.Object, assigned: list[world.Assignment]) -> int:
+        """Hold or release one node; 1 when it is held."""
+        shared, name = self._world, claim["metadata"]["name"]
+        reserve = shared.settings.placement == "reserve" and not any(each.direct for each in assigned)
+        pods = list(self._unbound(assigned))
+        since = self._initialized_for(claim)
+        wanted = (
+            reserve and not world.deleting(claim) and wants_hold(since, len(pods), shared.settings.reservation_timeout)
+        )
+        held = holds(node)
+        if held and not wanted and since is None and not assigned and not world.deleting(claim):
+            # After a restart nothing is known yet of a node that still starts: the next batch says who goes there.
+            return 1
+        if wanted and not held and since is None:
+            self._taint(node, claim, on=True)
+        elif held and not wanted:
+            self._taint(node, claim, on=False)
+        for pod in pods:
+            if wanted and not tolerates(pod, name):
+                shared.patch(kinds.POD, pod, toleration_patch(pod, name), how=apis.JSON_PATCH)
+            elif not reserve and (pod.get("status") or {}).get("nominatedNodeName") != node["metadata"]["name"]:
+                body = {"status": {"nominatedNodeName": node["metadata"]["name"]}}
+                shared.patch(kinds.POD, pod, body, subresource="status")
+        return int(wanted)
+
+    def _unbound(self, assigned: Iterable[world.Assignment]) -> Iterable[world.Object]:
+        for each in assigned:
+            pod = self._world.mirror.of(kinds.POD).get(each.pod)
+            if pod is not None and not (pod.get("spec") or {}).get("nodeName"):
+                yield pod
+
+    def _taint(self, node: world.Object, claim: world.Object, *, on: bool) -> None:
+        name = claim["metadata"]["name"]
+        taints = [each for each in (node.get("spec") or {}).get("taints") or [] if each["key"] != names.RESERVED_TAINT]
+        if on:
+            taints.append({"key": names.RESERVED_TAINT, "value": value_of(name), "effect": "NoSchedule"})
+        body = {"metadata": {"resourceVersion": node["metadata"]["resourceVersion"]}, "spec": {"taints": taints}}
+        self._world.patch(kinds.NODE, node, body)
+        log.info(
+            "reserved node" if on else "released node", extra={"Node": node["metadata"]["name"], "NodeClaim": name}
+        )

@@ -1,0 +1,284 @@
+"""
+Nodes on their way out: taint, drain through the eviction API, volumes, and the finalizer once MKS has let the node go.
+
+The machine itself goes by the cloud loop, as soon as the claim says Drained and VolumesDetached. The Node object is
+only deleted when the pool is smaller already: MKS would bring it back otherwise. Rules and texts: karpenter core,
+`pkg/controllers/node/termination`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from controller import metrics, names, retry, world
+from controller.kube import api as apis
+from controller.kube import conditions, kinds
+from crds import duration
+
+log = logging.getLogger(__name__)
+
+DEPENDENTS = ("Launched", "Registered", "Initialized")
+CRITICAL = ("system-cluster-critical", "system-node-critical")
+STUCK_SECONDS = 60.0
+
+
+def waits(pod: Mapping[str, Any], now: float) -> bool:
+    """Whether a pod is to leave its node before the node goes."""
+    spec, metadata = pod.get("spec") or {}, pod["metadata"]
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    if any(each.get("kind") == "Node" for each in metadata.get("ownerReferences") or []):
+        return False
+    if any(_tolerates_disruption(each) for each in spec.get("tolerations") or []):
+        return False
+    gone = conditions.seconds(metadata.get("deletionTimestamp"))
+    return gone is None or now - gone <= STUCK_SECONDS
+
+
+def _tolerates_disruption(toleration: Mapping[str, Any]) -> bool:
+    key, effect = toleration.get("key") or "", toleration.get("effect") or ""
+    if effect not in ("", "NoSchedule"):
+        return False
+    exists = toleration.get("operator") == "Exists"
+    return (not key and exists) or (key == names.DISRUPTED_TAINT and (exists or not toleration.get("value")))
+
+
+def group(pod: Mapping[str, Any]) -> int:
+    """In which of four groups a pod is drained: critical pods after others, daemons after others."""
+    critical = (pod.get("spec") or {}).get("priorityClassName") in CRITICAL
+    return 2 * critical + _is_daemon(pod)
+
+
+def _is_daemon(pod: Mapping[str, Any]) -> bool:
+    return any(each.get("kind") == "DaemonSet" for each in pod["metadata"].get("ownerReferences") or [])
+
+
+def protected(pod: Mapping[str, Any], now: float) -> bool:
+    """Whether do-not-disrupt holds for a pod: "true", or a duration since its start that is not over."""
+    value = (pod["metadata"].get("annotations") or {}).get(names.DO_NOT_DISRUPT)
+    if value is None or value == "true":
+        return value == "true"
+    try:
+        length = duration.parse_duration(value)
+    except duration.DurationError:
+        return False
+    started = conditions.seconds((pod.get("status") or {}).get("startTime"))
+    return length > 0 and (started is None or now < started + length)
+
+
+def next_to_evict(pods: Sequence[world.Object], now: float) -> list[world.Object]:
+    """The pods of the first group that is not gone yet, those being deleted or protected left aside."""
+    if not pods:
+        return []
+    first = min(group(pod) for pod in pods)
+    return [pod for pod in pods if group(pod) == first and not world.deleting(pod) and not protected(pod, now)]
+
+
+def forced(pods: Iterable[world.Object], deadline: float | None, now: float) -> list[tuple[world.Object, int]]:
+    """Pods whose own grace period would reach past the deadline, and the seconds that they are left."""
+    if deadline is None:
+        return []
+    found = []
+    for pod in pods:
+        grace = int((pod.get("spec") or {}).get("terminationGracePeriodSeconds") or 30)
+        gone = conditions.seconds(pod["metadata"].get("deletionTimestamp"))
+        if now > deadline - grace and (gone is None or gone > deadline + 1):
+            found.append((pod, max(1, int(deadline - now))))
+    return found
+
+
+class Termination:
+    """Walks claims and nodes in deletion; called by the loop over the cluster."""
+
+    def __init__(self, shared: world.World, changed: Callable[[], None]) -> None:
+        self._world = shared
+        self._changed = changed
+        self._backoff = retry.Backoff(base=0.1, cap=10.0)
+        self._refused: dict[str, tuple[int, float]] = {}
+
+    def reconcile(self) -> None:
+        """One pass."""
+        shared = self._world
+        nodes = shared.nodes_by_machine()
+        claims = [claim for claim in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(claim)]
+        by_node: dict[str, list[world.Object]] | None = None
+        for claim in claims:
+            if not world.deleting(claim):
+                continue
+            if by_node is None:
+                by_node = shared.pods_by_node()
+            node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
+            try:
+                self._claim(claim, node, by_node)
+            except (apis.ConflictError, apis.NotFoundError):
+                self._changed()
+        of_machine = {str((claim.get("status") or {}).get("providerID") or ""): claim for claim in claims}
+        for machine, node in nodes.items():
+            if world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or []):
+                try:
+                    self._node(node, of_machine.get(machine))
+                except (apis.ConflictError, apis.NotFoundError):
+                    self._changed()
+
+    def _claim(self, claim: world.Object, node: world.Object | None, by_node: dict[str, list[world.Object]]) -> None:
+        shared, now = self._world, self._world.now()
+        deadline = self._deadline(claim)
+        if node is None or not conditions.is_true(claim, "Registered"):
+            self._without_node(claim)
+            return
+        if conditions.is_true(claim, "InstanceTerminating"):
+            if not world.deleting(node):
+                shared.api.delete(kinds.NODE, node["metadata"]["name"], uid=node["metadata"]["uid"])
+            return
+        self._taint(node)
+        pods = [pod for pod in by_node.get(node["metadata"]["name"], []) if waits(pod, now)]
+        draft = conditions.Draft(claim, DEPENDENTS, now)
+        if pods:
+            draft.set("Drained", "Unknown", "Draining", "Draining")
+            self._evict(claim, node, pods, deadline)
+        elif not draft.is_true("Drained"):
+            began = conditions.find(claim, "Drained")
+            if began is None:
+                draft.set("Drained", "Unknown", "Draining", "Draining")
+            elif now - conditions.since(claim, "Drained") >= shared.settings.drained_delay:
+                draft.true("Drained")
+                metrics.NODES_DRAINED.labels(world.label(claim, names.NODEPOOL_LABEL)).inc()
+                log.info("drained node", extra={"Node": node["metadata"]["name"]})
+        if draft.is_true("Drained"):
+            self._volumes(claim, node, draft, deadline)
+        after = draft.finish()
+        if after is not None:
+            shared.patch(kinds.NODE_CLAIM, claim, {"status": {"conditions": after}}, subresource="status")
+            self._changed()
+
+    def _without_node(self, claim: world.Object) -> None:
+        """A registered claim whose Node has vanished has nothing to drain."""
+        if not conditions.is_true(claim, "Registered") or conditions.is_true(claim, "Drained"):
+            return
+        draft = conditions.Draft(claim, DEPENDENTS, self._world.now())
+        draft.true("Drained")
+        draft.true("VolumesDetached")
+        body = {"status": {"conditions": draft.finish()}}
+        self._world.patch(kinds.NODE_CLAIM, claim, body, subresource="status")
+        self._changed()
+
+    def _deadline(self, claim: world.Object) -> float | None:
+        """When everything has to be gone, from the annotation, which is written once."""
+        shared = self._world
+        written = world.annotation(claim, names.TERMINATION_TIMESTAMP)
+        if written:
+            return conditions.seconds(written)
+        period = claim["spec"].get("terminationGracePeriod")
+        asked = conditions.seconds(claim["metadata"].get("deletionTimestamp"))
+        if not period or asked is None:
+            return None
+        deadline = asked + duration.parse_duration(period)
+        text = conditions.stamp(deadline)
+        shared.annotate(claim, {names.TERMINATION_TIMESTAMP: text})
+        note = f"All pods will be deleted by {text}"
+        shared.recorder.event(claim, "TerminationGracePeriodExpiring", note, warning=True)
+        return deadline
+
+    def _taint(self, node: world.Object) -> None:
+        taints = (node.get("spec") or {}).get("taints") or []
+        right = {"key": names.DISRUPTED_TAINT, "effect": "NoSchedule"}
+        if any(each.get("key") == right["key"] and each.get("effect") == right["effect"] for each in taints):
+            return
+        others = [each for each in taints if each.get("key") not in (names.DISRUPTED_TAINT, names.RESERVED_TAINT)]
+        body = {
+            "metadata": {
+                "resourceVersion": node["metadata"]["resourceVersion"],
+                "labels": {names.EXCLUDE_BALANCERS_LABEL: "karpenter"},
+            },
+            "spec": {"taints": [*others, right]},
+        }
+        self._world.patch(kinds.NODE, node, body)
+        log.info("tainted node", extra={"Node": node["metadata"]["name"]})
+
+    def _evict(self, claim: world.Object, node: world.Object, pods: list[world.Object], deadline: float | None) -> None:
+        shared, now = self._world, self._world.now()
+        reason = (conditions.find(claim, "DisruptionReason") or {}).get("reason") or "Forceful Termination"
+        name = node["metadata"]["name"]
+        for pod, grace in forced(pods, deadline, now):
+            metadata = pod["metadata"]
+            note = (
+                f"Deleting the pod to accommodate the terminationTime {conditions.stamp(deadline or now)} of the node."
+            )
+            shared.recorder.event(pod, "Disrupted", note)
+            shared.api.delete(
+                kinds.POD, metadata["name"], namespace=metadata["namespace"], uid=metadata["uid"], grace=grace
+            )
+            metrics.PODS_DRAINED.labels(reason).inc()
+        for pod in next_to_evict(pods, now):
+            self._evict_one(pod, node, str(reason))
+        note = f"Failed to drain node, {len(pods)} pods are waiting to be evicted"
+        if any(protected(pod, now) for pod in pods):
+            shared.recorder.event(node, "FailedDraining", note, warning=True, dedupe=(name,))
+
+    def _evict_one(self, pod: world.Object, node: world.Object, reason: str) -> None:
+        """Ask for one eviction, unless the last refusal is too fresh."""
+        shared, metadata = self._world, pod["metadata"]
+        uid, moment = metadata["uid"], time.monotonic()
+        failures, not_before = self._refused.get(uid, (0, 0.0))
+        if moment < not_before:
+            return
+        try:
+            shared.api.evict(metadata["name"], metadata["namespace"], uid)
+        except apis.TooManyError:
+            metrics.EVICTIONS.labels("429").inc()
+            if len(self._refused) > 10_000:
+                self._refused.clear()
+            self._refused[uid] = (failures + 1, moment + self._backoff.delay(failures + 1))
+            note = f"Failed to drain node, evicting pod violates a PDB (Pod={metadata['namespace']}/{metadata['name']})"
+            shared.recorder.event(node, "FailedDraining", note, warning=True, dedupe=(node["metadata"]["name"],))
+            return
+        except apis.ConflictError:
+            return
+        self._refused.pop(uid, None)
+        metrics.EVICTIONS.labels("201").inc()
+        metrics.PODS_DRAINED.labels(reason).inc()
+        shared.recorder.event(pod, "Evicted", f"Evicted pod: {reason}")
+
+    def _volumes(
+        self, claim: world.Object, node: world.Object, draft: conditions.Draft, deadline: float | None
+    ) -> None:
+        if draft.is_true("VolumesDetached") or conditions.is_(claim, "VolumesDetached") == "False":
+            return
+        shared, name = self._world, node["metadata"]["name"]
+        attached = [
+            each["metadata"]["name"]
+            for each in shared.mirror.all(kinds.VOLUME_ATTACHMENT)
+            if each["spec"].get("nodeName") == name and each["spec"].get("source", {}).get("persistentVolumeName")
+        ]
+        if not attached:
+            draft.true("VolumesDetached")
+        elif deadline is not None and shared.now() > deadline:
+            draft.set("VolumesDetached", "False", "TerminationGracePeriodElapsed", "")
+        else:
+            draft.set("VolumesDetached", "Unknown", "AwaitingVolumeDetachment", "AwaitingVolumeDetachment")
+            note = f"Awaiting deletion of bound volumeattachments ({', '.join(sorted(attached)[:5])})"
+            shared.recorder.event(node, "AwaitingVolumeDetachment", note)
+
+    def _node(self, node: world.Object, claim: world.Object | None) -> None:
+        """A Node in deletion: its claim goes first, its finalizer when MKS has let the machine go."""
+        shared, metadata = self._world, node["metadata"]
+        if claim is not None and not world.deleting(claim):
+            log.info("node was deleted, so its claim goes", extra={"Node": metadata["name"]})
+            name = claim["metadata"]["name"]
+            shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
+            return
+        machine = str((node.get("spec") or {}).get("providerID") or "")
+        if claim is None and (shared.machines is None or machine in shared.machines):
+            return
+        if claim is not None and not conditions.is_true(claim, "InstanceTerminating"):
+            return
+        kept = [each for each in metadata["finalizers"] if each != names.TERMINATION_FINALIZER]
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": kept}}
+        shared.patch(kinds.NODE, node, body)
+        pool, zone = world.label(node, names.NODEPOOL_LABEL), world.label(node, names.ZONE_LABEL)
+        metrics.NODES_TERMINATED.labels(pool, zone).inc()
+        log.info("deleted node", extra={"Node": metadata["name"], "NodePool": pool})
+        self._changed()
