@@ -126,7 +126,7 @@ LATER = {
 @click.option("--context", default=None, hidden=True)
 @click.option("--live", is_flag=True, hidden=True)
 @click.pass_context
-def solve(ctx: click.Context, **given: Any) -> None:
+def solve(ctx: click.Context, /, **given: Any) -> None:
     """
     Print the cheapest nodes for the pending pods of some manifests, checked, with a proven bound.
 

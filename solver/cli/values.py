@@ -13,7 +13,7 @@ from crds import duration, quantity
 QUOTA_KEYS = ("vcpus", "memory", "instances")
 
 
-class Euro(click.ParamType):
+class Euro(click.ParamType[int]):
     """An amount of EUR, as micro-euro; not negative."""
 
     name = "EUR"
@@ -31,7 +31,7 @@ class Euro(click.ParamType):
         return int(amount.to_integral_value(decimal.ROUND_HALF_UP))
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[int]):
     """A duration as Kubernetes writes it, as seconds."""
 
     name = "DURATION"
@@ -49,7 +49,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[int]):
     """An RFC 3339 instant, as seconds since the epoch."""
 
     name = "TIME"
@@ -67,7 +67,7 @@ class Instant(click.ParamType):
         return int(moment.timestamp())
 
 
-class Quota(click.ParamType):
+class Quota(click.ParamType[dict[str, int]]):
     """What is left of the project quota: `vcpus=N,memory=Q,instances=N`, any of them."""
 
     name = "vcpus=N,memory=Q,instances=N"
@@ -93,7 +93,7 @@ class Quota(click.ParamType):
         return result
 
 
-class Gates(click.ParamType):
+class Gates(click.ParamType[dict[str, bool]]):
     """Feature gates: `A=true,B=false`."""
 
     name = "A=true,…"

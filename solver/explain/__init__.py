@@ -20,7 +20,7 @@ def left_out(build: builds.Build, pods: Mapping[int, tuple[str, ...]]) -> tuple[
     build: the problem and what it was made from.
     pods: class index to the pods of that class that were left out.
     """
-    result = []
+    result: list[plans.Unschedulable] = []
     for index, keys in pods.items():
         why = reasons.of_class(build, index)
         message = build.ignored.get(keys[0]) or reasons.summary(build, why)

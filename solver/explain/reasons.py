@@ -19,8 +19,8 @@ def of_class(build: builds.Build, pod_class: int) -> tuple[plans.Reason, ...]:
     for name in build.templates:
         found: Counter[tuple[str, str]] = Counter()
         open_offers = 0
-        for offer in offers.get(name, ()):
-            why = build.explain_offer(pod_class, offer)
+        for place in offers.get(name, ()):
+            why = build.explain_offer(pod_class, place)
             if why is None:
                 open_offers += 1
             else:
@@ -47,11 +47,19 @@ def _together(build: builds.Build, name: str, pod_class: int, offers: int) -> pl
             for o, offer in enumerate(problem.offers)
             if offer.node_pool == name and problem.offer_ok[pod_class, o]
         ):
-            return plans.Reason(name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers)
+            return plans.Reason(
+                name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers
+            )
     for attraction in problem.attractions:
         if attraction.weight is None and attraction.owners[pod_class]:
-            key = "kubernetes.io/hostname" if attraction.topologies[0] < 0 else problem.topologies[attraction.topologies[0]].key
-            return plans.Reason(name, f"unsatisfiable topology constraint for pod affinity, key={key}", "pod_affinity", offers)
+            key = (
+                "kubernetes.io/hostname"
+                if attraction.topologies[0] < 0
+                else problem.topologies[attraction.topologies[0]].key
+            )
+            return plans.Reason(
+                name, f"unsatisfiable topology constraint for pod affinity, key={key}", "pod_affinity", offers
+            )
     for exclusion in problem.exclusions:
         if exclusion.weight is None and exclusion.owners[pod_class]:
             key = "kubernetes.io/hostname" if exclusion.topology < 0 else problem.topologies[exclusion.topology].key
@@ -64,7 +72,9 @@ def _together(build: builds.Build, name: str, pod_class: int, offers: int) -> pl
             return plans.Reason(name, message, "spread", offers)
     capped = [c for c in problem.caps if c.node_pool == name]
     if capped:
-        return plans.Reason(name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers)
+        return plans.Reason(
+            name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers
+        )
     quota = [c for c in problem.caps if not c.node_pool]
     if quota:
         return plans.Reason(name, "the project quota leaves no room for another node", "ovh", offers)

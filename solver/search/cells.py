@@ -73,7 +73,7 @@ def rounded(total: int, share: NDArray[np.float64]) -> Ints:
     if share.sum() <= 0:
         return np.zeros(len(share), dtype=np.int64)
     ideal = total * share / share.sum()
-    result = np.floor(ideal).astype(np.int64)
+    result: Ints = np.floor(ideal).astype(np.int64)
     order = np.argsort(-(ideal - result), kind="stable")
     result[order[: total - int(result.sum())]] += 1
     return result
@@ -129,7 +129,10 @@ def aggregate(
         return mask[chosen]
 
     def per_cell(values: NDArray[np.int64] | Mask) -> Ints:
-        return np.bincount(cells.of_node, weights=values.astype(np.float64), minlength=cells.count).astype(np.int64)
+        found: Ints = np.bincount(cells.of_node, weights=values.astype(np.float64), minlength=cells.count).astype(
+            np.int64
+        )
+        return found
 
     def group(value: problems.Group, counted: Mask | None = None) -> problems.Group:
         base = value.base if counted is None else value.base * counted

@@ -95,7 +95,7 @@ class Columns:
         if len(classes) == 0:
             return 0.0
         kind = np.repeat(kinds, seeds)
-        available = field.ok[np.ix_(classes, kind)].T * self.limits[classes].astype(np.float64)
+        available = np.where(field.ok[np.ix_(classes, kind)].T, self.limits[classes].astype(np.float64), 0.0)
         size = (field.requests[classes] / np.maximum(field.room.max(axis=0), 1e-9)).sum(axis=1)
         density = duals[classes] / np.maximum(size, 1e-12)
         bias = (density / density.max()) ** rng.uniform(0.5, 3.0, (len(kind), 1))
@@ -104,7 +104,7 @@ class Columns:
             room=field.room[kind],
             requests=field.requests[None, classes],
             available=available,
-            **fills.host_arrays(host),
+            host=fills.shared(host),
         )
         found = fills.fill(bins, rng, bias=bias)
         found = fills.polish(bins, found, duals[None, classes], 25)

@@ -253,7 +253,7 @@ class Engine:
     def ruled_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
         """Shares of the classes that rules across nodes look at: near the wish, and valid."""
         distance = np.where(possible, 1000.0 * (1.0 - share / np.maximum(share.max(axis=1), 1e-9)[:, None]), np.inf)
-        aggregated, merged = splits.aggregate(self.narrow, cells, counts, np.round(distance, -1))
+        aggregated, merged = splits.aggregate(self.narrow, cells, counts, np.round(distance, -1).astype(np.float64))
         from solver.model import solve as exact
 
         answer = exact.solve_direct(

@@ -82,10 +82,8 @@ def fill_nodes(
             bins = fills.Bins(
                 room=room[part],
                 requests=field.requests[None, classes],
-                available=problem.node_ok[np.ix_(classes, nodes[part])].T * left[classes],
-                used_owner=owners[np.ix_(part, np.flatnonzero(used))] if not host.empty else None,
-                used_member=members[np.ix_(part, np.flatnonzero(used))] if not host.empty else None,
-                **fills.host_arrays(host),
+                available=np.where(problem.node_ok[np.ix_(classes, nodes[part])].T, left[classes], 0.0),
+                host=fills.shared(host, owners[part][:, used], members[part][:, used]),
             )
             found = fills.fill(bins, rng, greedy=True)
             found = fills.polish(bins, found, value[None, classes], 8)

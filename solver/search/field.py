@@ -51,7 +51,7 @@ class HostRules:
     @property
     def empty(self) -> bool:
         """Whether no rule is left."""
-        return self.owner.shape[1] == 0
+        return bool(self.owner.shape[1] == 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,6 +17,27 @@ from solver.search import field as fields
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Host:
+    """
+    Rules between pods of one node for B bins with L classes: the arrays of `field.HostRules` with a leading axis that is
+    1 where all bins share their classes. `owners` and `members` (B, S) are in the bins already; None is none.
+    """
+
+    owner: Mask
+    member: Mask
+    owner_cap: Ints
+    member_cap: Ints
+    owners: Ints | None = None
+    members: Ints | None = None
+
+    @property
+    def touched(self) -> Mask:
+        """(B or 1, L) classes that some rule looks at."""
+        return np.asarray((self.owner | self.member).any(axis=2))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,19 +45,13 @@ class Bins:
     """
     B bins with up to L classes each, padded.
 
-    `room` (B, R), `requests` (B or 1, L, R), `available` (B, L) pods of each class that may be used (0 in padding). `host` rules have shapes (B or 1, L, S) and (S,).
-    `used_owner`, `used_member` (B, S): owners and members already in the bin.
+    `room` (B, R), `requests` (B or 1, L, R), `available` (B, L) pods of each class that may be used (0 in padding).
     """
 
     room: Floats
     requests: Floats
     available: Floats
-    owner: NDArray[np.bool_] | None = None
-    member: NDArray[np.bool_] | None = None
-    owner_cap: Ints | None = None
-    member_cap: Ints | None = None
-    used_owner: Ints | None = None
-    used_member: Ints | None = None
+    host: Host | None = None
 
 
 def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Floats | None = None) -> Floats:
@@ -62,19 +77,19 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
     full = np.maximum(bins.room, 1e-9)
     need = [np.broadcast_to(bins.requests[:, :, r], (n_bins, n_classes)) for r in range(n_resources)]
     share = [need[r] / full[:, r, None] for r in range(n_resources)]
-    size = np.sqrt(sum(s * s for s in share)) + 1e-12
-    size_power = rng.uniform(0.6, 1.8, n_bins)
+    size: Floats = np.sqrt(np.sum([s * s for s in share], axis=0)) + 1e-12
+    size_power: Floats = rng.uniform(0.6, 1.8, size=n_bins)
     squarings = int(rng.integers(1, 4))
-    noise = rng.uniform(0.0, 0.5, n_bins)
-    chunk = rng.uniform(0.15, 0.6, n_bins)
+    noise: Floats = rng.uniform(0.0, 0.5, size=n_bins)
+    chunk: Floats = rng.uniform(0.15, 0.6, size=n_bins)
     if greedy:
         size_power[0], noise[0], chunk[0] = 1.0, 0.0, 0.2
-    base = size ** (size_power - 2.0**squarings)[:, None] * np.exp(
+    base: Floats = size ** (size_power - 2.0**squarings)[:, None] * np.exp(
         noise[:, None] * rng.standard_normal((n_bins, n_classes))
     )
     if bias is not None:
         base = base * bias
-    hosts = _Hosts.make(bins, n_bins, n_classes)
+    hosts = None if bins.host is None else _Hosts.make(bins.host, n_bins)
     state = _State(np.arange(n_bins), bins.room.copy(), full, bins.available.copy(), base, chunk, need, share, hosts)
     while len(state.index):
         possible = state.left > 0
@@ -82,7 +97,7 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
             possible &= state.need[r] <= state.room[:, r, None]
         if state.hosts is not None:
             possible &= state.hosts.allows()
-        going = possible.any(axis=1)
+        going: Mask = np.asarray(possible.any(axis=1))
         alive = int(going.sum())
         if alive == 0:
             break
@@ -129,16 +144,13 @@ class _Hosts:
     members: Ints
 
     @staticmethod
-    def make(bins: Bins, n_bins: int, n_classes: int) -> _Hosts | None:
-        if bins.owner is None or bins.member is None or bins.owner_cap is None or bins.member_cap is None:
-            return None
-        n_rules = bins.owner.shape[2]
-        touched = (bins.owner | bins.member).any(axis=2)
-        owners = bins.used_owner.copy() if bins.used_owner is not None else np.zeros((n_bins, n_rules), dtype=np.int64)
-        members = (
-            bins.used_member.copy() if bins.used_member is not None else np.zeros((n_bins, n_rules), dtype=np.int64)
+    def make(host: Host, n_bins: int) -> _Hosts:
+        none = np.zeros((n_bins, host.owner.shape[2]), dtype=np.int64)
+        owners = none if host.owners is None else host.owners
+        members = none if host.members is None else host.members
+        return _Hosts(
+            host.owner, host.member, host.owner_cap, host.member_cap, host.touched, owners.copy(), members.copy()
         )
-        return _Hosts(bins.owner, bins.member, bins.owner_cap, bins.member_cap, touched, owners, members)
 
     def take(self, going: NDArray[np.bool_]) -> _Hosts:
         shared = self.owner.shape[0] == 1
@@ -158,7 +170,7 @@ class _Hosts:
         full = (self.owners > 0) & (self.members > self.member_cap[None, :])
         blocked = self.owner & (self.members[:, None, :] > self.owner_cap)
         blocked |= self.member & full[:, None, :]
-        return ~blocked.any(axis=2)
+        return np.asarray(~blocked.any(axis=2))
 
     def join(self, rows: Ints, pick: Ints, going: NDArray[np.bool_]) -> None:
         at = rows % len(self.owner)
@@ -194,16 +206,11 @@ class _State:
         )
 
 
-def host_arrays(host: fields.HostRules) -> dict[str, NDArray[np.bool_] | Ints | None]:
-    """The arguments of `Bins` for rules shared by all bins."""
+def shared(host: fields.HostRules, owners: Ints | None = None, members: Ints | None = None) -> Host | None:
+    """The rules for bins that all have the same classes; None when there are none."""
     if host.empty:
-        return {}
-    return {
-        "owner": host.owner[None],
-        "member": host.member[None],
-        "owner_cap": host.owner_cap[None],
-        "member_cap": host.member_cap,
-    }
+        return None
+    return Host(host.owner[None], host.member[None], host.owner_cap[None], host.member_cap, owners, members)
 
 
 def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
@@ -227,8 +234,8 @@ def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
     worth = np.broadcast_to(value, (n_bins, n_classes))
     free = [bins.room[:, r] - (counts * need[r]).sum(axis=1) for r in range(n_resources)]
     quiet = np.ones((n_bins, n_classes), dtype=bool)
-    if bins.owner is not None and bins.member is not None:
-        quiet = np.broadcast_to(~(bins.owner | bins.member).any(axis=2), (n_bins, n_classes))
+    if bins.host is not None:
+        quiet = np.broadcast_to(~bins.host.touched, (n_bins, n_classes))
     live = np.arange(n_bins)
     for _ in range(rounds):
         inside = (counts[live] > 0) & quiet[live]

@@ -81,7 +81,7 @@ def merge(field: fields.Field, counts: Floats, *, up: bool, most: int = MOST) ->
     extreme = np.maximum if up else np.minimum
     requests = np.full((len(first), field.requests.shape[1]), 0.0 if up else np.inf)
     extreme.at(requests, inverse, field.requests[there])
-    total = np.bincount(inverse, weights=counts[there], minlength=len(first))
+    total: Floats = np.bincount(inverse, weights=counts[there], minlength=len(first)).astype(np.float64)
     representative = there[first]
     smaller = dataclasses.replace(
         field, requests=requests, ok=field.ok[representative], host=_only(field.host, representative)

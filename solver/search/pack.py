@@ -102,7 +102,7 @@ class Packer:
                 room=np.broadcast_to(field.room[kind], (batch, field.room.shape[1])),
                 requests=field.requests[None, classes],
                 available=np.broadcast_to(left, (batch, len(classes))),
-                **fills.host_arrays(host),
+                host=fills.shared(host),
             )
             found = fills.fill(bins, self.rng, greedy=True)
             top = np.argsort(-(found @ self.value[classes]))[: self.batch // 2]
@@ -188,15 +188,15 @@ class Packer:
             at = np.repeat(live, widths)
             kind = np.concatenate([np.repeat(k, SEEDS) for k in kind_sets])
             ok = allowed[at, kind]
-            extra: dict[str, NDArray[np.bool_] | Ints | None] = {}
+            joined = None
             if host_used is not None:
-                extra = {
-                    "owner": field.host.owner[:, host_used][local[at]],
-                    "member": field.host.member[:, host_used][local[at]],
-                    "owner_cap": field.host.owner_cap[:, host_used][local[at]],
-                    "member_cap": field.host.member_cap[host_used],
-                }
-            bins = fills.Bins(room=field.room[kind], requests=requests[at], available=pool[at] * ok, **extra)
+                joined = fills.Host(
+                    field.host.owner[:, host_used][local[at]],
+                    field.host.member[:, host_used][local[at]],
+                    field.host.owner_cap[:, host_used][local[at]],
+                    field.host.member_cap[host_used],
+                )
+            bins = fills.Bins(room=field.room[kind], requests=requests[at], available=pool[at] * ok, host=joined)
             found = fills.fill(bins, self.rng)
             found = fills.polish(bins, found, worth_of[at], POLISH)
             worth = (found * worth_of[at]).sum(axis=1)

@@ -91,7 +91,9 @@ def wish(
     if not lossless:
         _, first, inverse = np.unique(signature, axis=0, return_index=True, return_inverse=True)
     inverse = inverse.ravel()
-    total = np.bincount(inverse, weights=counts[there].astype(np.float64), minlength=len(first))
+    total: Floats = np.bincount(inverse, weights=counts[there].astype(np.float64), minlength=len(first)).astype(
+        np.float64
+    )
     heads = there[first]
     program = _Program([], [], [], [])
     pods: list[list[Ints]] = [[] for _ in first]
