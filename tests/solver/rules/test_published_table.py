@@ -1,0 +1,59 @@
+"""The table of rules in docs/scheduling.md is true."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from solver import rules
+from solver.check import oracle
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs" / "scheduling.md"
+
+
+def rows() -> list[list[str]]:
+    """Cells of the table, without its head."""
+    section = DOCS.read_text(encoding="utf-8").split("## Where each rule stands\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+def paths(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+\.py)`", cell)
+
+
+def path_of(judge: Callable[..., object]) -> str:
+    return judge.__module__.replace(".", "/") + ".py"
+
+
+def test_every_rule_has_a_row_in_order():
+    """The rows are the rules of the list, in its order, each modelled by its own module."""
+    assert [row[0].strip("`") for row in rows()] == [rule.name for rule in rules.RULES]
+    assert [paths(row[2]) for row in rows()] == [[f"solver/rules/{rule.name}.py"] for rule in rules.RULES]
+
+
+def test_every_path_exists():
+    """Modules and tests that the document names are there."""
+    named = re.findall(r"`((?:solver|tests|docs)/[^`]+\.py)`", DOCS.read_text(encoding="utf-8"))
+
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_every_rule_is_checked_by_the_oracle():
+    """The modules that check rules are asked by the oracle, and each that it asks about placements is named."""
+    judges = (*oracle.DOCUMENT_RULES, *oracle.PLACEMENT_RULES, *oracle.PURCHASE_RULES)
+    asked = {path_of(judge) for judge in judges} | {"solver/check/fleet.py"}
+    named = {path for row in rows() for path in paths(row[3])}
+
+    assert named <= asked
+    assert {path_of(judge) for judge in oracle.PLACEMENT_RULES} <= named
+
+
+def test_every_rule_has_its_own_tests():
+    """Each rule is specified by a test module of its own name, and by tests of its checker."""
+    for rule, row in zip(rules.RULES, rows(), strict=True):
+        model, *others = paths(row[4])
+        assert model == f"tests/solver/rules/test_{rule.name}.py"
+        assert all(path.startswith("tests/solver/check/") for path in others)
+        assert others
