@@ -161,8 +161,8 @@ def after(
     """
     The cluster without some nodes and with others, when pods have been placed.
 
-    `settled` are pods that were placed before and run by now, `target` those placed last. Pods that wait or leave a node in deletion
-    run nowhere until they are placed; pods of nodes that stay for now run there.
+    `settled` are pods that were placed before and run by now, `target` those placed last. Pods that wait or leave a
+    node in deletion run nowhere until they are placed; pods of nodes that stay for now run there.
     """
     known = builder.known
     gone = (set(removed) | known.leaving) - known.held()

@@ -68,8 +68,10 @@ def is_protected(pod: cluster.Pod, now: int) -> bool:
 class Budgets:
     """The PodDisruptionBudgets of a cluster, asked about one pod after the other."""
 
+    snapshot: cluster.Cluster
     by_namespace: dict[str, list[cluster.Budget]]
     _known: dict[tuple[str, int], tuple[cluster.Budget, ...]] = dataclasses.field(default_factory=dict)
+    _allowed: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: cluster.Cluster) -> Budgets:
@@ -77,7 +79,7 @@ class Budgets:
         found: dict[str, list[cluster.Budget]] = {}
         for budget in snapshot.budgets.values():
             found.setdefault(budget.namespace, []).append(budget)
-        return cls(found)
+        return cls(snapshot, found)
 
     def covering(self, pod: cluster.Pod) -> tuple[cluster.Budget, ...]:
         """Budgets whose selector matches a pod."""
@@ -90,12 +92,33 @@ class Budgets:
             found = self._known[key] = tuple(b for b in there if match.selects(b.selector, pod.labels))
         return found
 
+    def allowed(self, budget: cluster.Budget) -> int:
+        """How many of a budget's pods may be disrupted now: what its status says, or what follows from its pods."""
+        if budget.disruptions_allowed is not None:
+            return budget.disruptions_allowed
+        if id(budget) not in self._allowed:
+            pods = [p for p in self.snapshot.pods.values() if is_active(p) and p.node and budget in self.covering(p)]
+            self._allowed[id(budget)] = _allowance(budget, len(pods), sum(pod.ready for pod in pods))
+        return self._allowed[id(budget)]
+
     def never_allow(self, pod: cluster.Pod) -> bool:
         """Whether a pod can never be evicted: two budgets, or one that allows no disruption at all."""
         found = self.covering(pod)
         if len(found) > 1:
             return True
         return any(not skips(budget, pod) and is_closed(budget) for budget in found)
+
+
+def _allowance(budget: cluster.Budget, pods: int, healthy: int) -> int:
+    """Disruptions that a budget allows; percentages of the pods are rounded up."""
+    expected = budget.expected_pods if budget.expected_pods is not None else pods
+    if budget.max_unavailable is not None:
+        return max(0, healthy - (expected - _share(budget.max_unavailable, expected)))
+    return max(0, healthy - _share(budget.min_available or "0", expected))
+
+
+def _share(text: str, of: int) -> int:
+    return -(-int(text[:-1]) * of // 100) if text.endswith("%") else int(text)
 
 
 def skips(budget: cluster.Budget, pod: cluster.Pod) -> bool:

@@ -138,4 +138,3 @@ def _goes(key: str, pod: cluster.Pod, found: Facts) -> None:
         found.stuck.add(key)
     else:
         found.moving[key] = pod.node
-

@@ -15,18 +15,22 @@ from solver.check import (
     anti_affinity,
     bookkeeping,
     build,
+    disruption,
     facts,
     flavor_options,
     fleet,
     host_ports,
     min_values,
+    node_budgets,
     order,
     placing,
     purchase,
     resources,
     spread,
     state,
+    steps,
     volumes,
+    worth,
 )
 
 DOCUMENT_RULES: tuple[Callable[[facts.Facts], Iterator[plan.Violation]], ...] = (
@@ -34,6 +38,9 @@ DOCUMENT_RULES: tuple[Callable[[facts.Facts], Iterator[plan.Violation]], ...] = 
     bookkeeping.names,
     bookkeeping.cost,
     min_values.violations,
+    disruption.violations,
+    node_budgets.violations,
+    worth.violations,
 )
 """About the plan as a whole."""
 
@@ -68,9 +75,14 @@ def check(
 def _violations(known: facts.Facts) -> Iterator[plan.Violation]:
     for rule in DOCUMENT_RULES:
         yield from rule(known)
-    final = build.final(known, build.Builder.of(known))
+    builder = build.Builder.of(known)
+    final = build.final(known, builder)
     for judge in PLACEMENT_RULES:
         yield from judge(final)
     for judge in PURCHASE_RULES:
         yield from judge(final)
-    yield from fleet.violations(known, fleet.everything(known), known.answer.create)
+    if known.asked.mode == "consolidate" and (known.answer.delete or known.answer.steps):
+        yield from steps.violations(known, builder, PLACEMENT_RULES)
+    else:
+        standing = fleet.everything(known) - known.deleted.keys()
+        yield from fleet.violations(known, standing, known.answer.create)
