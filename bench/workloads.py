@@ -1,8 +1,9 @@
 """
 Workloads by name and seed, as manifests.
 
-Every workload is a list of objects that `solve -f`, the peers and `kubectl` could read alike: one OVHNodeClass, one NodePool over b3, c3 and r3 flavors up to
-32 vCPU, two DaemonSets that together take 250m and 400Mi of every node, and pods. numpy's PCG64 generator with the given seed is the only source of chance.
+Every workload is a list of objects that `solve -f`, the peers and `kubectl` could read alike: one OVHNodeClass, one
+NodePool over b3, c3 and r3 flavors up to 32 vCPU, two DaemonSets that together take 250m and 400Mi of every node, and
+pods. numpy's PCG64 generator with the given seed is the only source of chance.
 """
 
 from __future__ import annotations
@@ -314,13 +315,19 @@ def bound_volume(name: str, zone: str) -> list[Manifest]:
 
 
 def trace(count: int, path: Path) -> list[Manifest]:
-    """T: the first `count` pods of a trace in the format of `openb_pod_list_default.csv` that fit 32 vCPU; GPU demands left aside."""
+    """
+    T: the first `count` pods of a trace in the format of `openb_pod_list_default.csv` that fit 32 vCPU; GPU demands
+    left aside.
+    """
     rows = itertools.islice(itertools.cycle(list(fitting(path))), count)
     return base(ONE_ZONE) + [pod(f"trace-{i}", cpu, memory) for i, (cpu, memory) in enumerate(rows)]
 
 
 def fitting(path: Path) -> Iterator[tuple[int, int]]:
-    """CPU (milli) and memory (Mi) of the trace's pods that fit the largest flavor beside its DaemonSets, in the trace's order."""
+    """
+    CPU (milli) and memory (Mi) of the trace's pods that fit the largest flavor beside its DaemonSets, in the trace's
+    order.
+    """
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             cpu, memory = int(row["cpu_milli"]), int(row["memory_mib"])

@@ -1,0 +1,1 @@
+"""The pure core: from a cluster to a checked plan, without clock, network or environment."""

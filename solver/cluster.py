@@ -1,9 +1,9 @@
 """
 The cluster as plain data: what `snapshot` reads and the controller's mirror holds.
 
-Values are immutable and hashable where they recur, so that pods made from one template share one `PodSpec`; every amount is an
-integer (milli-CPU for "cpu", whole units for everything else: bytes, counts). Times are whole seconds since the epoch, UTC.
-Nothing here interprets a rule: that is the business of `rules` and, independently, of `check`.
+Values are immutable and hashable where they recur, so that pods made from one template share one `PodSpec`; every
+amount is an integer (milli-CPU for "cpu", whole units for everything else: bytes, counts). Times are whole seconds
+since the epoch, UTC. Nothing here interprets a rule: that is the business of `rules` and, independently, of `check`.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class PodTerm:
     """
     One term of pod affinity or anti-affinity.
 
-    `selector` None matches no pod. `namespaces` empty and `namespace_selector` None mean the pod's own namespace; an empty
-    namespace selector means all namespaces.
+    `selector` None matches no pod. `namespaces` empty and `namespace_selector` None mean the pod's own namespace; an
+    empty namespace selector means all namespaces.
     """
 
     topology_key: str
@@ -99,7 +99,9 @@ class PreferredPodTerm:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spread:
-    """A topology spread constraint; `hard` is DoNotSchedule, otherwise ScheduleAnyway. A selector of None counts nothing."""
+    """
+    A topology spread constraint; `hard` is DoNotSchedule, otherwise ScheduleAnyway. A selector of None counts nothing.
+    """
 
     topology_key: str
     max_skew: int
@@ -167,8 +169,8 @@ class Pod:
     """
     A pod. `spec.requests` holds the effective requests without the one of resource "pods" that each pod takes.
 
-    `labels` may be shared between pods of one template. `gated` = it has scheduling gates, `terminal` = Succeeded or Failed,
-    `unscheduled_reason` the reason of its PodScheduled condition when that is False.
+    `labels` may be shared between pods of one template. `gated` = it has scheduling gates, `terminal` = Succeeded or
+    Failed, `unscheduled_reason` the reason of its PodScheduled condition when that is False.
     """
 
     namespace: str
@@ -287,7 +289,10 @@ class DaemonSet:
 
 @dataclasses.dataclass(slots=True)
 class Budget:
-    """A PodDisruptionBudget. `min_available` and `max_unavailable` are as written ("50%", "1"); status fields None when unknown."""
+    """
+    A PodDisruptionBudget. `min_available` and `max_unavailable` are as written ("50%", "1"); status fields None when
+    unknown.
+    """
 
     namespace: str
     name: str

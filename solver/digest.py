@@ -1,4 +1,6 @@
-"""A fingerprint of a question: equal inputs have equal fingerprints, so that plans can be told apart and asked for again."""
+"""
+A fingerprint of a question: equal inputs have equal fingerprints, so that plans can be told apart and asked for again.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,11 @@ from solver import cluster, options
 
 
 def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options) -> str:
-    """`sha256:` and the hex digest of everything that a plan depends on; notes, the order of objects and, where time plays
-    no part, the present instant do not count."""
+    """
+    `sha256:` and the hex digest of everything that a plan depends on.
+
+    Notes, the order of objects and, where time plays no part, the present instant do not count.
+    """
     state = hashlib.sha256()
     shared: dict[int, str] = {}
 

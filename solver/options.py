@@ -20,8 +20,8 @@ class Options:
     """
     Arguments of one run.
 
-    Money is in micro-euro (per hour where it is a rate), times in seconds; `now` is seconds since the epoch.
-    `quota` is what is left of the project quota: keys vcpus (whole), memory (bytes), instances. `node_charge` per node and hour.
+    Money is in micro-euro (per hour where it is a rate), times in seconds; `now` is seconds since the epoch. `quota` is
+    what is left of the project quota: keys vcpus (whole), memory (bytes), instances. `node_charge` per node and hour.
     `preference_price` is what a preference of weight 100 is worth per hour, or None for the policy Respect.
     """
 

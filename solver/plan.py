@@ -19,8 +19,8 @@ Status = Literal["optimal", "feasible", "heuristic", "infeasible"]
 @dataclasses.dataclass(frozen=True, slots=True)
 class NewNode:
     """
-    A node to create. `requests` counts its pods and DaemonSet pods, resource "pods" included; `flavor_options` are the flavors of
-    this zone that would hold these pods too, cheapest first.
+    A node to create. `requests` counts its pods and DaemonSet pods, resource "pods" included; `flavor_options` are the
+    flavors of this zone that would hold these pods too, cheapest first.
     """
 
     name: str
@@ -78,7 +78,9 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reason:
-    """Why one NodePool cannot take a pod: upstream's text, the rule's name, and how many of its offers that rule refuses."""
+    """
+    Why one NodePool cannot take a pod: upstream's text, the rule's name, and how many of its offers that rule refuses.
+    """
 
     node_pool: str
     message: str

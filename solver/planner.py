@@ -25,8 +25,8 @@ class Run:
     """
     How to run, apart from what is asked.
 
-    `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is told how it goes; `warm`
-    is a plan to start from.
+    `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
+    told how it goes; `warm` is a plan to start from.
     """
 
     clock: Callable[[], float]

@@ -1,18 +1,20 @@
 """
 The planning problem as integers and arrays: what the optimiser sees.
 
-Pods that are equal for every rule form one *class* with a count (C of them). A class may go to an existing *node* (N of them) or to
-a new node of an *offer* (O of them): a NodePool, a flavor, a zone, a billing mode and one concrete value for each custom label.
-Everything that kube-scheduler or Karpenter say is compiled by `rules` into a few kinds of building blocks:
+Pods that are equal for every rule form one *class* with a count (C of them). A class may go to an existing *node* (N of
+them) or to a new node of an *offer* (O of them): a NodePool, a flavor, a zone, a billing mode and one concrete value
+for each custom label. Everything that kube-scheduler or Karpenter say is compiled by `rules` into a few kinds of
+building blocks:
 
 - two compatibility masks (class x node, class x offer) and amounts per resource (R of them);
-- `Spread`, `Exclusion`, `Attraction`, `CommonDomain`: how pods are placed relative to other pods, in the domains of a topology;
+- `Spread`, `Exclusion`, `Attraction`, `CommonDomain`: how pods are placed relative to other pods, in the domains of a
+  topology;
 - `SharedAmount`, `MinValues`: what one node may hold beyond a sum of amounts;
 - `Cap`, `OvhPools`, `RemovalCap`: what the fleet may hold;
 - penalties: unmet preferences and lighter NodePools per class and place.
 
-The optimiser knows these blocks and nothing of Kubernetes. Amounts are integers: milli-CPU for cpu, whole units otherwise; money
-is micro-euro per hour. Array shapes stand in parentheses.
+The optimiser knows these blocks and nothing of Kubernetes. Amounts are integers: milli-CPU for cpu, whole units
+otherwise; money is micro-euro per hour. Array shapes stand in parentheses.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ HOST = -1
 @dataclasses.dataclass(frozen=True, slots=True)
 class PodClass:
     """
-    Pods that no rule tells apart. `pods` are the keys of those to be placed, in a fixed order; `residents` maps a removable node's
-    index to the keys of those that run there and move only when that node goes.
+    Pods that no rule tells apart. `pods` are the keys of those to be placed, in a fixed order; `residents` maps a
+    removable node's index to the keys of those that run there and move only when that node goes.
     """
 
     name: str
@@ -48,8 +50,8 @@ class PodClass:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Offer:
     """
-    One kind of node that could be bought. `labels` are all labels that the node will have. Offers of one `family` differ in flavor
-    only. `pool` is the index of its OVH pool content (flavor, zone and template) in `OvhPools`.
+    One kind of node that could be bought. `labels` are all labels that the node will have. Offers of one `family`
+    differ in flavor only. `pool` is the index of its OVH pool content (flavor, zone and template) in `OvhPools`.
     """
 
     node_pool: str
@@ -72,8 +74,8 @@ class ExistingNode:
     """
     A node of the cluster, or a claim that has no Node yet (`name` is then the claim's).
 
-    `price` is the catalogue's per hour, 0 where the node is not ours. When `removable`, the plan may delete it: its residents join the
-    demand and `removal_cost` (micro-euro per hour, spread over the horizon) is paid.
+    `price` is the catalogue's per hour, 0 where the node is not ours. When `removable`, the plan may delete it: its
+    residents join the demand and `removal_cost` (micro-euro per hour, spread over the horizon) is paid.
     """
 
     name: str
@@ -89,7 +91,9 @@ class ExistingNode:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Topology:
-    """A topology key other than hostname: domain index of each node (N,) and offer (O,), -1 where the label is missing."""
+    """
+    A topology key other than hostname: domain index of each node (N,) and offer (O,), -1 where the label is missing.
+    """
 
     key: str
     domains: tuple[str, ...]
@@ -99,7 +103,9 @@ class Topology:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Group:
-    """Pods that a selector matches: `members` (C,) and how many running pods that stay match on each node, `base` (N,)."""
+    """
+    Pods that a selector matches: `members` (C,) and how many running pods that stay match on each node, `base` (N,).
+    """
 
     members: Mask
     base: Ints
@@ -108,13 +114,14 @@ class Group:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spread:
     """
-    Topology spread: in every domain where a pod of `owners` (C,) is placed by the plan, the count of `group` there may exceed the
-    smallest count over the counted domains by `max_skew` at most.
+    Topology spread: in every domain where a pod of `owners` (C,) is placed by the plan, the count of `group` there may
+    exceed the smallest count over the counted domains by `max_skew` at most.
 
-    Only nodes in `node_counted` (N,) and offers in `offer_counted` (O,) count, with their pods and their domains. Domains in `always`
-    (D,) count even when no node is there (the offers that owners could use provide them); others count once a node exists. The smallest
-    count is 0 when fewer than `min_domains` domains count. With topology HOST domains are the counted existing and new nodes, and `always` is
-    empty. `weight` None is a hard rule; otherwise each unit of excess costs `weight`.
+    Only nodes in `node_counted` (N,) and offers in `offer_counted` (O,) count, with their pods and their domains.
+    Domains in `always` (D,) count even when no node is there (the offers that owners could use provide them); others
+    count once a node exists. The smallest count is 0 when fewer than `min_domains` domains count. With topology HOST
+    domains are the counted existing and new nodes, and `always` is empty. `weight` None is a hard rule; otherwise each
+    unit of excess costs `weight`.
     """
 
     name: str
@@ -132,10 +139,10 @@ class Spread:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Exclusion:
     """
-    Anti-affinity, host ports: no pod of `owners` in a domain with another pod of `targets`. Symmetric as kube-scheduler is: running
-    owners (`owner_base` (N,)) keep planned targets away, running targets (`targets.base`) keep planned owners away. Pods on nodes without the topology's
-    label are not affected. `weight` None is a hard rule; otherwise each planned owner pod with another target in its domain
-    costs `weight` (running owners are then not asked).
+    Anti-affinity, host ports: no pod of `owners` in a domain with another pod of `targets`. Symmetric as kube-scheduler
+    is: running owners (`owner_base` (N,)) keep planned targets away, running targets (`targets.base`) keep planned
+    owners away. Pods on nodes without the topology's label are not affected. `weight` None is a hard rule; otherwise
+    each planned owner pod with another target in its domain costs `weight` (running owners are then not asked).
     """
 
     name: str
@@ -149,10 +156,11 @@ class Exclusion:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attraction:
     """
-    Pod affinity: each pod of `owners` (C,) needs a pod of `targets` (one that matches all terms) in its domain of every topology in
-    `topologies`, and its node needs all those labels. A pod of `bootstrap` (C,) (it matches its own terms) may open a domain while no target exists anywhere. Support must be
-    well-founded: an order of placement must exist. With `weight` (one topology then) each owner pod without another target in its domain
-    costs `weight`; that form needs no order.
+    Pod affinity: each pod of `owners` (C,) needs a pod of `targets` (one that matches all terms) in its domain of every
+    topology in `topologies`, and its node needs all those labels. A pod of `bootstrap` (C,) (it matches its own terms)
+    may open a domain while no target exists anywhere. Support must be well-founded: an order of placement must exist.
+    With `weight` (one topology then) each owner pod without another target in its domain costs `weight`; that form
+    needs no order.
     """
 
     name: str
@@ -174,7 +182,10 @@ class CommonDomain:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SharedAmount:
-    """One unit of `resource` per node that holds any pod of `members` (C,): a volume claim that several pods share. Where `attached` (N,) it is paid already."""
+    """
+    One unit of `resource` per node that holds any pod of `members` (C,): a volume claim that several pods share. Where
+    `attached` (N,) it is paid already.
+    """
 
     name: str
     resource: int
@@ -185,8 +196,8 @@ class SharedAmount:
 @dataclasses.dataclass(frozen=True, slots=True)
 class MinValues:
     """
-    A new node of these offers must leave `minimum` different values of `value_of` (O,) among the offers of its family that hold its
-    pods (compatible with each of its classes and large enough); -1 = not an offer of this NodePool.
+    A new node of these offers must leave `minimum` different values of `value_of` (O,) among the offers of its family
+    that hold its pods (compatible with each of its classes and large enough); -1 = not an offer of this NodePool.
     """
 
     name: str
@@ -198,8 +209,8 @@ class MinValues:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cap:
     """
-    A linear limit on the new nodes: the sum of `per_offer` (O,) over them is at most `room`. NodePool limits and the project quota. Old and
-    new nodes stand side by side while replacements boot, so deletions free nothing.
+    A linear limit on the new nodes: the sum of `per_offer` (O,) over them is at most `room`. NodePool limits and the
+    project quota. Old and new nodes stand side by side while replacements boot, so deletions free nothing.
     """
 
     name: str
@@ -212,8 +223,9 @@ class Cap:
 @dataclasses.dataclass(frozen=True, slots=True)
 class OvhPools:
     """
-    OVH pools by content (K kinds): at most `size` (K,) nodes each, `free` (K,) more nodes fit into pools that exist, and at most `new_pools`
-    further pools may be made in all. A kind with no existing pool costs `charge` (micro-euro per hour) when first used.
+    OVH pools by content (K kinds): at most `size` (K,) nodes each, `free` (K,) more nodes fit into pools that exist,
+    and at most `new_pools` further pools may be made in all. A kind with no existing pool costs `charge` (micro-euro
+    per hour) when first used.
     """
 
     names: tuple[str, ...]
@@ -238,10 +250,10 @@ class Problem:
     """
     One question to the optimiser.
 
-    `requests` (C, R), `node_room` (N, R) what is free with residents in place, `offer_room` (O, R) allocatable minus DaemonSets.
-    `node_ok` (C, N) and `offer_ok` (C, O) say where a class may go at all. `node_penalty`, `offer_penalty`: unmet preference weight per
-    pod there. `offer_rank` (C, O): by how many weight levels a lighter NodePool than the class's heaviest it is (all 0 when price decides).
-    Amounts of resource "pods" are in the arrays like any other.
+    `requests` (C, R), `node_room` (N, R) what is free with residents in place, `offer_room` (O, R) allocatable minus
+    DaemonSets. `node_ok` (C, N) and `offer_ok` (C, O) say where a class may go at all. `node_penalty`, `offer_penalty`:
+    unmet preference weight per pod there. `offer_rank` (C, O): by how many weight levels a lighter NodePool than the
+    class's heaviest it is (all 0 when price decides). Amounts of resource "pods" are in the arrays like any other.
     """
 
     resources: tuple[str, ...]
@@ -298,8 +310,8 @@ Counts = tuple[tuple[int, int], ...]
 @dataclasses.dataclass(frozen=True, slots=True)
 class Solution:
     """
-    An answer: `new` nodes as (offer index, pods by class), `placed` pods by class put onto existing nodes (node index to counts,
-    residents that stay not included), `removed` node indices. What is in none of them is left out.
+    An answer: `new` nodes as (offer index, pods by class), `placed` pods by class put onto existing nodes (node index
+    to counts, residents that stay not included), `removed` node indices. What is in none of them is left out.
     """
 
     new: tuple[tuple[int, Counts], ...] = ()
@@ -312,9 +324,10 @@ class Value:
     """
     What a solution is worth; less is better, the first field counts most.
 
-    `unplaced`: numbers of pods left out by priority, highest priority first. `preferences`: unmet weight (0 when preferences have a price: they
-    are then in `cost`). `rank`: weight levels given up by pods on new nodes. `cost`: micro-euro per hour: price of new nodes minus price of
-    removed ones, removal costs, node charges, charges for new OVH pools, priced preferences.
+    `unplaced`: numbers of pods left out by priority, highest priority first. `preferences`: unmet weight (0 when
+    preferences have a price: they are then in `cost`). `rank`: weight levels given up by pods on new nodes. `cost`:
+    micro-euro per hour: price of new nodes minus price of removed ones, removal costs, node charges, charges for new
+    OVH pools, priced preferences.
     """
 
     unplaced: tuple[int, ...]

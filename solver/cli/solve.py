@@ -147,12 +147,13 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     asked = _options(given)
     with _loading():
         from catalog import catalogue
-        from solver import planner, snapshot
+        from solver import planner
         from solver.snapshot import errors as reading
+        from solver.snapshot import reader
 
     try:
         known = catalogue.load(given["catalogue_file"]) if given["catalogue_file"] else catalogue.embedded()
-        cluster = snapshot.read(list(given["files"]), click.get_text_stream("stdin"), scale=list(given["scale"]))
+        cluster = reader.read(list(given["files"]), click.get_text_stream("stdin"), scale=list(given["scale"]))
     except reading.SnapshotError as error:
         raise errors.Wrong([str(problem) for problem in error.problems]) from error
     except catalogue.CatalogueError as error:

@@ -11,7 +11,10 @@ NO_POOLS = "no dynamic nodepools found"
 
 
 def of_class(build: builds.Build, pod_class: int) -> tuple[plans.Reason, ...]:
-    """Reasons of one class by NodePool, heaviest pool first; offers that no rule refuses by itself are up to limits and other pods."""
+    """
+    Reasons of one class by NodePool, heaviest pool first; offers that no rule refuses by itself are up to limits and
+    other pods.
+    """
     offers: dict[str, list[int]] = defaultdict(list)
     for index, offer in enumerate(build.problem.offers):
         offers[offer.node_pool].append(index)

@@ -1,9 +1,11 @@
 """
 Cells: places that no rule across nodes tells apart (one zone, say), and how many pods of each class each cell gets.
 
-Once these numbers satisfy every rule over domains, each cell is packed by itself: moving pods inside a cell changes none of those counts.
+Once these numbers satisfy every rule over domains, each cell is packed by itself: moving pods inside a cell changes
+none of those counts.
 
-The numbers come from a small exact model in which a cell is one huge node. Classes that no such rule tells apart are one class there.
+The numbers come from a small exact model in which a cell is one huge node. Classes that no such rule tells apart are
+one class there.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ class Cells:
 
 
 def split(problem: problems.Problem) -> Cells:
-    """Group places by their domains in every topology that a rule across nodes looks at, and by which rules count them."""
+    """
+    Group places by their domains in every topology that a rule across nodes looks at, and by which rules count them.
+    """
     n_nodes, n_offers = len(problem.nodes), len(problem.offers)
     columns: list[Ints] = []
     for topology in sorted(_topologies(problem)):
@@ -69,7 +73,9 @@ def touched(problem: problems.Problem) -> Mask:
 
 
 def rounded(total: int, share: NDArray[np.float64]) -> Ints:
-    """Whole numbers near `total` times `share` that add up to `total` (largest remainders); all 0 when every share is."""
+    """
+    Whole numbers near `total` times `share` that add up to `total` (largest remainders); all 0 when every share is.
+    """
     if share.sum() <= 0:
         return np.zeros(len(share), dtype=np.int64)
     ideal = total * share / share.sum()

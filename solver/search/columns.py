@@ -1,17 +1,20 @@
 """
-Column generation: a linear program over patterns (what one node may hold), for the bound and where pods are big against nodes.
+Column generation: a linear program over patterns (what one node may hold), for the bound and where pods are big against
+nodes.
 
 1. The master chooses how often to use each known pattern; its duals say what a pod of each class is worth.
-2. Pricing looks, kind by kind, for a pattern that is worth more than the node costs: vectorised fills and exchanges, or all patterns at once
+2. Pricing looks, kind by kind, for a pattern that is worth more than the node costs: vectorised fills and exchanges, or
+   all patterns at once
    where nodes hold few pods.
-3. When nothing is found, exact knapsacks bound how much any pattern could still be worth. Dividing the duals by the worst ratio makes them feasible for all
-   patterns, so counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
+3. When nothing is found, exact knapsacks bound how much any pattern could still be worth. Dividing the duals by the
+   worst ratio makes them feasible for all
+   patterns, so counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming
+       problems", 1990).
 4. A dive rounds the master: whole parts are taken, the rest is solved again, until nothing is left.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 
@@ -120,7 +123,9 @@ class Columns:
     def generate(
         self, counts: Floats, rng: np.random.Generator, kinds: Ints, stop: Callable[[], bool], rounds: int = 200
     ) -> tuple[float, Floats] | None:
-        """Generate columns until pricing finds none, or `stop`; returns the master's value and the duals to bound with."""
+        """
+        Generate columns until pricing finds none, or `stop`; returns the master's value and the duals to bound with.
+        """
         best: Floats | None = None
         value = math.inf
         idle = 0
@@ -270,43 +275,68 @@ def exact_worth(
 
 
 def maximal_patterns(field: fields.Field, limits: Ints, most: int) -> tuple[Ints, NDArray[np.int32]] | None:
-    """All patterns to which no pod can be added, or None when there are more than `most` or rules between pods of one node."""
+    """
+    All patterns to which no pod can be added, or None when there are more than `most` or rules between pods of one
+    node.
+    """
     if not field.host.empty:
         return None
     classes = np.flatnonzero(limits > 0)
     if len(classes) > 60:
         return None
     single = np.minimum(capacity(field), limits[:, None])
+    order = classes[np.argsort(-field.requests[classes].sum(axis=1))]
     kinds: list[int] = []
     rows: list[NDArray[np.int32]] = []
-    budget = itertools.count()
+    budget = 12 * most
     for kind in range(len(field.cost)):
-        usable = [int(c) for c in classes[np.argsort(-field.requests[classes].sum(axis=1))] if single[c, kind] > 0]
-        need = field.requests[usable]
-        current = np.zeros(len(usable), dtype=np.int32)
-
-        def search(position: int, room: Floats) -> bool:
-            if next(budget) > 12 * most or len(rows) > most:
-                return False
-            if position == len(usable):
-                possible = (need <= room).all(axis=1) & (current < single[usable, kind])
-                if current.any() and not possible.any():
-                    row = np.zeros(len(limits), dtype=np.int32)
-                    row[usable] = current
-                    rows.append(row)
-                    kinds.append(kind)
-                return True
-            with np.errstate(divide="ignore"):
-                fit = np.where(need[position] > 0, room // np.maximum(need[position], 1e-12), np.inf).min()
-            for number in range(int(min(fit, single[usable[position], kind])), -1, -1):
-                current[position] = number
-                if not search(position + 1, room - number * need[position]):
-                    return False
-            current[position] = 0
-            return True
-
-        if usable and not search(0, field.room[kind].copy()):
+        usable = order[single[order, kind] > 0]
+        if not len(usable):
+            continue
+        walk = _Walk(field.requests[usable], single[usable, kind], budget, most - len(rows))
+        if not walk.visit(0, field.room[kind].copy()):
             return None
+        budget = walk.budget
+        found = np.zeros((len(walk.found), len(limits)), dtype=np.int32)
+        if walk.found:
+            found[:, usable] = np.stack(walk.found)
+        rows.extend(found)
+        kinds.extend([kind] * len(found))
     if not rows:
         return None
     return np.array(kinds, dtype=np.int64), np.stack(rows)
+
+
+class _Walk:
+    """
+    Depth-first over numbers of pods, class by class; `found` are the full patterns. Gives up beyond `budget` steps or
+    `most` patterns.
+    """
+
+    def __init__(self, need: Floats, limit: Ints, budget: int, most: int) -> None:
+        self.need = need
+        self.limit = limit
+        self.budget = budget
+        self.most = most
+        self.current = np.zeros(len(limit), dtype=np.int32)
+        self.found: list[NDArray[np.int32]] = []
+
+    def visit(self, position: int, room: Floats) -> bool:
+        """Whether the walk below this point ended within its limits."""
+        self.budget -= 1
+        if self.budget < 0 or len(self.found) > self.most:
+            return False
+        if position == len(self.limit):
+            possible = (self.need <= room).all(axis=1) & (self.current < self.limit)
+            if self.current.any() and not possible.any():
+                self.found.append(self.current.copy())
+            return True
+        need = self.need[position]
+        used = need > 0
+        fit = int((room[used] // need[used]).min()) if used.any() else int(self.limit[position])
+        for number in range(min(fit, int(self.limit[position])), -1, -1):
+            self.current[position] = number
+            if not self.visit(position + 1, room - number * need):
+                return False
+        self.current[position] = 0
+        return True

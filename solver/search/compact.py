@@ -1,12 +1,13 @@
 """
 The compact relaxation: volumes of each class on each kind of node, node numbers fractional.
 
-Its value bounds every plan from below, its solution says which class belongs on which flavor, its duals say what a pod is worth.
+Its value bounds every plan from below, its solution says which class belongs on which flavor, its duals say what a pod
+is worth.
 
-Sum and clique rows alone are weak where pods are big against nodes. For each resource and k = 1, 2, 3 the dual feasible function
-u(s) = floor((k + 1) s) / k for a share s of the room ((k + 1) s when that is whole over (k + 1), that is s itself) gives one more valid row per kind:
-pods of more than half a node count as whole ones, pods of more than a third as halves, and so on
-(Fekete and Schepers, "New classes of lower bounds for bin packing problems", 2001).
+Sum and clique rows alone are weak where pods are big against nodes. For each resource and k = 1, 2, 3 the dual feasible
+function u(s) = floor((k + 1) s) / k for a share s of the room ((k + 1) s when that is whole over (k + 1), that is s
+itself) gives one more valid row per kind: pods of more than half a node count as whole ones, pods of more than a third
+as halves, and so on (Fekete and Schepers, "New classes of lower bounds for bin packing problems", 2001).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Volumes:
     """
     The relaxation's answer.
 
-    `bound` in micro-euro per hour, `volume` (C, K) pods of each class on each kind of new node, `nodes` (K,), `existing` (C, G) pods in each group of
-    existing room, `value` (C,) what one pod more would cost, `left_out` (C,).
+    `bound` in micro-euro per hour, `volume` (C, K) pods of each class on each kind of new node, `nodes` (K,),
+    `existing` (C, G) pods in each group of existing room, `value` (C,) what one pod more would cost, `left_out` (C,).
     """
 
     bound: float
@@ -45,7 +46,9 @@ class Volumes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Room:
-    """Existing room in G groups: `ok` (C, G), `room` (G, R) summed, `most` (C, G) pods of a class that fit when alone."""
+    """
+    Existing room in G groups: `ok` (C, G), `room` (G, R) summed, `most` (C, G) pods of a class that fit when alone.
+    """
 
     ok: NDArray[np.bool_]
     room: Floats
@@ -160,7 +163,10 @@ def solve(
 
 
 def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> None:
-    """Sum of `weight` over the pods on a kind of node is at most its number of nodes; kinds with weight 0 throughout get no row."""
+    """
+    Sum of `weight` over the pods on a kind of node is at most its number of nodes; kinds with weight 0 throughout get
+    no row.
+    """
     total = np.zeros(n_kinds)
     np.add.at(total, kind, weight)
     used = np.flatnonzero(total > 0)

@@ -1,11 +1,15 @@
 """
 The search from end to end: which parts run, in which order, and what they hand to each other.
 
-1. Preferences and weights narrow the masks (`restrict`), rules across nodes split the places into cells and the pods over them (`cells`).
-2. Each cell: existing room first (`existing`), then the relaxation (`compact`) guides the packing of new nodes (`pack`).
+1. Preferences and weights narrow the masks (`restrict`), rules across nodes split the places into cells and the pods
+   over them (`cells`).
+2. Each cell: existing room first (`existing`), then the relaxation (`compact`) guides the packing of new nodes
+   (`pack`).
 3. What is left over is placed one by one under all rules (`greedy`); every incumbent is judged by `evaluate`.
-4. Until the deadline: columns and dives (`columns`), neighbourhoods (`pack`); small problems go to the exact model (`model`) first.
-5. The bound is the relaxation's or the column generation's, whichever is higher; it looks at the whole problem, never at the cells' split.
+4. Until the deadline: columns and dives (`columns`), neighbourhoods (`pack`); small problems go to the exact model
+   (`model`) first.
+5. The bound is the relaxation's or the column generation's, whichever is higher; it looks at the whole problem, never
+   at the cells' split.
 """
 
 from __future__ import annotations
@@ -51,6 +55,7 @@ class Cell:
     merged: merge.Merged | None = None
 
     def cost(self) -> float:
+        """Micro-euro per hour of the new nodes, charges included."""
         return self.packing.cost(self.field)
 
 
@@ -72,7 +77,7 @@ class Engine:
         self.phases: list[plans.Phase] = []
         self.patterns = 0
 
-    # -- incumbents -----------------------------------------------------------------------------------------------------------------
+    # -- incumbents ---------------------------------------------------------------------------
 
     def offer(self, solution: problems.Solution, strategy: str) -> bool:
         """Take a solution as the incumbent when it is valid and better."""
@@ -100,7 +105,7 @@ class Engine:
             return 0.0 if self.value.cost <= 0 else float("inf")
         return max(0.0, self.value.cost - self.bound) / self.bound
 
-    # -- the whole ------------------------------------------------------------------------------------------------------------------
+    # -- the whole ---------------------------------------------------------------------------
 
     def run(self) -> params.Found:
         """Search until the gap is closed, the time is over, or more time will not pay."""
@@ -142,7 +147,7 @@ class Engine:
             strategy=self.strategy,
         )
 
-    # -- bound ----------------------------------------------------------------------------------------------------------------------
+    # -- bound ---------------------------------------------------------------------------
 
     def whole_field(self) -> fields.Field:
         """All offers and classes at their bare prices, for the bound."""
@@ -161,7 +166,10 @@ class Engine:
         )
 
     def relax(self, whole: fields.Field, *, strong: bool) -> compact.Volumes | None:
-        """Solve the relaxation of the whole problem and keep its bound when it is valid for the incumbent's class of solutions."""
+        """
+        Solve the relaxation of the whole problem and keep its bound when it is valid for the incumbent's class of
+        solutions.
+        """
         nodes = np.arange(len(self.problem.nodes))
         counts = self.problem.counts.astype(np.float64)
         room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
@@ -180,15 +188,19 @@ class Engine:
         return volumes
 
     def narrowing_is_exact(self) -> bool:
-        """Whether solutions outside the narrowed masks are worse than the incumbent could be: only then its bound holds."""
+        """
+        Whether solutions outside the narrowed masks are worse than the incumbent could be: only then its bound holds.
+        """
         return (
             (self.problem.offer_ok == self.narrow.offer_ok).all()
             and bool((self.problem.node_ok == self.narrow.node_ok).all())
-            or (not self.unplaced() and self.value.rank == 0 and self.value.preferences <= self.least_penalty())
-        )
+        ) or (not self.unplaced() and self.value.rank == 0 and self.value.preferences <= self.least_penalty())
 
     def charge_share(self) -> float:
-        """The largest share that the node charge can have in what a node costs: takes charges out of a bound that counts them."""
+        """
+        The largest share that the node charge can have in what a node costs: takes charges out of a bound that counts
+        them.
+        """
         cheapest = int(self.problem.prices.min(initial=1 << 40))
         return self.problem.node_charge / max(1, cheapest + self.problem.node_charge)
 
@@ -202,7 +214,7 @@ class Engine:
         there = self.problem.counts > 0
         return int((least * self.problem.counts)[there].sum())
 
-    # -- construction ---------------------------------------------------------------------------------------------------------------
+    # -- construction ---------------------------------------------------------------------------
 
     def construct(self, whole: fields.Field) -> list[Cell]:
         """The first incumbent."""
@@ -355,7 +367,7 @@ class Engine:
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
         return self.offer(solution, strategy)
 
-    # -- improvement ----------------------------------------------------------------------------------------------------------------
+    # -- improvement ---------------------------------------------------------------------------
 
     def is_small(self) -> bool:
         """Whether the exact model can carry the whole problem."""
@@ -451,7 +463,10 @@ class Engine:
         return mix.saved
 
     def generate(self, cell: Cell, whole: fields.Field | None, share: float) -> None:
-        """Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play no part."""
+        """
+        Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play
+        no part.
+        """
         assert cell.packer is not None
         columns = patterns.Columns(cell.field, cell.counts)
         columns.enumerate()

@@ -1,8 +1,9 @@
 """
 The packing field: the part of a problem that vectorised packing works on, as float arrays.
 
-A field holds the classes, the kinds of new node ("bins") and the rules inside one node. Offers that no rule tells apart (the same room, price and
-masks, in another zone, say) are one bin kind. Amounts are whole numbers held as floats, so that sums and comparisons are exact.
+A field holds the classes, the kinds of new node ("bins") and the rules inside one node. Offers that no rule tells apart
+(the same room, price and masks, in another zone, say) are one bin kind. Amounts are whole numbers held as floats, so
+that sums and comparisons are exact.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class HostRules:
     """
     Rules between pods of one node, S of them: hard host-level spread and exclusions (anti-affinity, host ports).
 
-    A class that owns rule s may join a node while the count of the rule's members there is at most `owner_cap` (C, S); a member may join a
-    node that holds an owner while that count is at most `member_cap` (S,). Rules that hold in every plan are `firm` (S,); a host-level spread is looser
-    once every node holds some of its pods.
+    A class that owns rule s may join a node while the count of the rule's members there is at most `owner_cap` (C, S);
+    a member may join a node that holds an owner while that count is at most `member_cap` (S,). Rules that hold in every
+    plan are `firm` (S,); a host-level spread is looser once every node holds some of its pods.
     """
 
     owner: Mask
@@ -57,9 +58,9 @@ class HostRules:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
     """
-    Classes (C), bin kinds (K), resources (R): `requests` (C, R), `room` (K, R), `ok` (C, K), `cost` (K,) micro-euro per hour with the node charge.
-    `twins` lists, kind by kind, the offers that it stands for; `resources` (R,) are those of the
-    problem that some class asks for.
+    Classes (C), bin kinds (K), resources (R): `requests` (C, R), `room` (K, R), `ok` (C, K), `cost` (K,) micro-euro per
+    hour with the node charge. `twins` lists, kind by kind, the offers that it stands for; `resources` (R,) are those of
+    the problem that some class asks for.
     """
 
     requests: Floats
@@ -72,7 +73,9 @@ class Field:
 
 
 def host_rules(problem: problems.Problem) -> HostRules:
-    """Compile the rules between pods of one node; soft ones (policy Respect) are taken as hard wherever they can be kept."""
+    """
+    Compile the rules between pods of one node; soft ones (policy Respect) are taken as hard wherever they can be kept.
+    """
     owners, members, owner_caps, member_caps, firm = [], [], [], [], []
     for exclusion in problem.exclusions:
         if exclusion.topology == problems.HOST and exclusion.owners.any():

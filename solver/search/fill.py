@@ -1,9 +1,9 @@
 """
 Filling nodes: many randomised fills at once in numpy.
 
-One fill starts with an empty bin and adds pods until none fits; the next pod is large and aligned with the room that is left:
-size ** a times cos ** b of the angle between request and room, times noise; a and the noise differ from fill to fill, b (2, 4 or 8) from batch to
-batch.
+One fill starts with an empty bin and adds pods until none fits; the next pod is large and aligned with the room that is
+left: size ** a times cos ** b of the angle between request and room, times noise; a and the noise differ from fill to
+fill, b (2, 4 or 8) from batch to batch.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Mask = NDArray[np.bool_]
 @dataclasses.dataclass(frozen=True, slots=True)
 class Host:
     """
-    Rules between pods of one node for B bins with L classes: the arrays of `field.HostRules` with a leading axis that is
-    1 where all bins share their classes. `owners` and `members` (B, S) are in the bins already; None is none.
+    Rules between pods of one node for B bins with L classes: the arrays of `field.HostRules` with a leading axis that
+    is 1 where all bins share their classes. `owners` and `members` (B, S) are in the bins already; None is none.
     """
 
     owner: Mask
@@ -69,8 +69,8 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
     -------
     (B, L) pods of each class put into each bin.
     """
-    n_bins, n_resources = bins.room.shape
-    n_classes = bins.available.shape[1]
+    n_bins, n_resources = int(bins.room.shape[0]), int(bins.room.shape[1])
+    n_classes = int(bins.available.shape[1])
     result = np.zeros((n_bins, n_classes))
     if n_bins == 0 or n_classes == 0:
         return result

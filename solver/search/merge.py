@@ -1,8 +1,8 @@
 """
 Classes that the relaxation need not tell apart, as one.
 
-Labels that only rules across nodes look at play no part inside a cell, and requests that differ by a few millis hardly do. Requests of a merged class are
-rounded up for guidance and down for a bound, so that neither promises too much.
+Labels that only rules across nodes look at play no part inside a cell, and requests that differ by a few millis hardly
+do. Requests of a merged class are rounded up for guidance and down for a bound, so that neither promises too much.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ GRIDS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Merged:
-    """A smaller field; `index` (C,) is the merged class of each class (-1 without pods), `counts` (merged,) their pods together."""
+    """
+    A smaller field; `index` (C,) is the merged class of each class (-1 without pods), `counts` (merged,) their pods
+    together.
+    """
 
     field: fields.Field
     index: Ints
@@ -39,7 +42,8 @@ class Merged:
 
     def quota(self, merged: Floats, left: Floats) -> Floats:
         """
-        Whole pods of each class (C,) so that merged classes get no more than these volumes (merged,), from what is `left` (C,).
+        Whole pods of each class (C,) so that merged classes get no more than these volumes (merged,), from what is
+        `left` (C,).
         """
         want = np.floor(merged + 1e-6)
         result = np.zeros_like(left)

@@ -1,7 +1,9 @@
 """
-Packing a field: construct from the relaxation's volumes, then take nodes apart and put their pods together again, many groups at once.
+Packing a field: construct from the relaxation's volumes, then take nodes apart and put their pods together again, many
+groups at once.
 
-A packing is a matrix of pods per node and class. Rows 0 to N-1 are existing nodes (their room is free and they stay), the rest new nodes.
+A packing is a matrix of pods per node and class. Rows 0 to N-1 are existing nodes (their room is free and they stay),
+the rest new nodes.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class Packer:
         worth = [columns.fractional_worth(field, most, k, self.value, limits) for k in range(len(field.cost))]
         self.tail_kinds = np.union1d(kinds, np.flatnonzero(np.array(worth) >= TAIL_WORTH * field.cost))
 
-    # -- construction ---------------------------------------------------------------------------------------------------------------
+    # -- construction ---------------------------------------------------------------------------
 
     def construct(self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged) -> Packing:
         """Fill kind after kind with the pods that the relaxation gives it, then cover what is left over."""
@@ -135,10 +137,13 @@ class Packer:
             return np.zeros((0, len(quota))), np.zeros(0, dtype=np.int64)
         return np.stack(patterns), np.array(times, dtype=np.int64)
 
-    # -- covering pools of pods -----------------------------------------------------------------------------------------------------
+    # -- covering pools of pods ---------------------------------------------------------------------------
 
     def cover(self, pool: Floats) -> tuple[Ints, NDArray[np.int32], Floats]:
-        """Cover one pool of pods (C,) by new nodes; returns kinds, rows and what could not be placed. Large pools are dealt into smaller ones."""
+        """
+        Cover one pool of pods (C,) by new nodes; returns kinds, rows and what could not be placed. Large pools are
+        dealt into smaller ones.
+        """
         dearest = self.field.cost[self.kinds].max(initial=1.0)
         groups = max(1, int(pool @ self.value / (COVER_NODES * dearest)))
         if groups == 1:
@@ -239,7 +244,7 @@ class Packer:
         better = price[np.arange(len(kind)), best] < field.cost[kind]
         kind[better] = best[better]
 
-    # -- taking apart and putting together ------------------------------------------------------------------------------------------
+    # -- taking apart and putting together ---------------------------------------------------------------------------
 
     def improve(self, packing: Packing, groups: int, heat: float = 0.0) -> float:
         """One round over `groups` disjoint groups of nodes; changes the packing in place and returns what was saved."""

@@ -11,7 +11,10 @@ from solver import problem as problems
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
-    """A report while searching: seconds so far, and micro-euro per hour of the best solution and of the bound (None: none yet)."""
+    """
+    A report while searching: seconds so far, and micro-euro per hour of the best solution and of the bound (None: none
+    yet).
+    """
 
     seconds: float
     cost: int | None
@@ -23,8 +26,9 @@ class Params:
     """
     Arguments of a search.
 
-    `clock` gives seconds, monotonic. With `deterministic` it is never asked: effort is counted in rounds instead. `stop` is asked often; once it
-    is true the best solution so far is returned. `gap` is good enough. `warm` is a solution to start from. Money in micro-euro per hour.
+    `clock` gives seconds, monotonic. With `deterministic` it is never asked: effort is counted in rounds instead.
+    `stop` is asked often; once it is true the best solution so far is returned. `gap` is good enough. `warm` is a
+    solution to start from. Money in micro-euro per hour.
     """
 
     clock: Callable[[], float]
@@ -41,9 +45,9 @@ class Params:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
     """
-    The answer of a search. `bound` is what new nodes cost at least, without charges and minus what removed nodes save, in any solution that is as good
-    in the fields of `Value` before the cost; None when unknown.
-    `optimal` is proved for the whole value. `columns` counts the patterns looked at. `strategy` names what found the solution.
+    The answer of a search. `bound` is what new nodes cost at least, without charges and minus what removed nodes save,
+    in any solution that is as good in the fields of `Value` before the cost; None when unknown. `optimal` is proved for
+    the whole value. `columns` counts the patterns looked at. `strategy` names what found the solution.
     """
 
     solution: problems.Solution

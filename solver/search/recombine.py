@@ -1,8 +1,9 @@
 """
-Recombining: take a few nodes, cover their pods many times at random, and let an exact model pick the best mix of all nodes seen.
+Recombining: take a few nodes, cover their pods many times at random, and let an exact model pick the best mix of all
+nodes seen.
 
-The covers are complementary by themselves, so a mix is at least as good as the best of them; the model is tiny (a few hundred patterns, a
-few dozen classes) and solved in a fraction of a second.
+The covers are complementary by themselves, so a mix is at least as good as the best of them; the model is tiny (a few
+hundred patterns, a few dozen classes) and solved in a fraction of a second.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from solver import problem as problems
 
 
 def best_places(problem: problems.Problem) -> problems.Problem:
-    """The problem with masks narrowed to the least penalty, and among those to the heaviest NodePools, class by class."""
+    """
+    The problem with masks narrowed to the least penalty, and among those to the heaviest NodePools, class by class.
+    """
     far = np.int64(1) << 60
     penalty = problem.offer_penalty if problem.preference_price is None else np.zeros_like(problem.offer_penalty)
     node_penalty = problem.node_penalty if problem.preference_price is None else np.zeros_like(problem.node_penalty)

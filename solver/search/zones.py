@@ -1,9 +1,9 @@
 """
 How many pods of each class each cell should get: the compact relaxation with the rules across nodes in it.
 
-Cells (zones) compete for pods that must stay together and pods that must spread, and a node bought for one class serves others. So volumes per
-cell, node numbers and yes-or-no decisions of affinity are one small mixed-integer program. Where classes were not merged with loss its bound holds for
-the whole problem.
+Cells (zones) compete for pods that must stay together and pods that must spread, and a node bought for one class serves
+others. So volumes per cell, node numbers and yes-or-no decisions of affinity are one small mixed-integer program. Where
+classes were not merged with loss its bound holds for the whole problem.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ EXACT_CLASSES = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
-    """`share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None."""
+    """
+    `share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None.
+    """
 
     share: Floats
     bound: float | None
@@ -194,82 +196,112 @@ def _add_rules(
     where: list[list[int]],
 ) -> None:
     """Spread, affinity, anti-affinity and common domains over cells, as far as they are linear or a choice of domains."""
-    empty = np.zeros(0, dtype=np.int64)
-
-    def domain_of(topology: int) -> Ints:
-        keys = problem.topologies[topology]
-        result = np.full(cells.count, -1, dtype=np.int64)
-        result[cells.of_node] = keys.of_node
-        result[cells.of_offer] = keys.of_offer
-        return result
-
-    def at(members: Mask, domains: Ints, domain: int) -> Ints:
-        found = [
-            variables
-            for merged in np.flatnonzero(members[heads])
-            for variables, cell in zip(pods[merged], where[merged], strict=True)
-            if domains[cell] == domain
-        ]
-        return np.concatenate(found) if found else empty
-
-    def base(values: Ints, topology: int, size: int) -> Ints:
-        of_node = problem.topologies[topology].of_node
-        inside = of_node >= 0
-        return np.bincount(of_node[inside], weights=values[inside].astype(np.float64), minlength=size).astype(np.int64)
-
-    def choose_one(members: Mask, topology: int) -> None:
-        domains = domain_of(topology)
-        size = len(problem.topologies[topology].domains)
-        most = float(total[members[heads]].sum())
-        chosen = program.add(size, 0.0, 1.0, integer=True)
-        program.row(chosen, 1.0, 1.0, 1.0)
-        for domain in range(size):
-            inside = at(members, domains, domain)
-            if len(inside):
-                program.row(np.append(inside, chosen[domain]), np.append(np.ones(len(inside)), -most), -np.inf, 0.0)
-
+    rules = _Rules(program, problem, cells, heads, total, pods, where)
     for common in problem.common_domains:
         if common.members[heads].any():
-            choose_one(common.members, common.topology)
+            rules.choose_one(common.members, common.topology)
     for attraction in problem.attractions:
-        if len(attraction.topologies) != 1 or attraction.topologies[0] == problems.HOST:
-            continue
-        only_themselves = not (attraction.targets.members[heads] & ~attraction.owners[heads]).any()
-        if attraction.owners[heads].any() and only_themselves and not attraction.targets.base.any():
-            choose_one(attraction.owners, attraction.topologies[0])
+        rules.attract(attraction)
     for exclusion in problem.exclusions:
-        if exclusion.topology == problems.HOST:
-            continue
-        both = exclusion.owners & exclusion.targets.members
-        domains = domain_of(exclusion.topology)
-        for domain in range(len(problem.topologies[exclusion.topology].domains)):
-            inside = at(both, domains, domain)
-            if len(inside):
-                program.row(inside, 1.0, 0.0, 1.0)
+        if exclusion.topology != problems.HOST:
+            rules.exclude(exclusion)
     for spread in problem.spreads:
-        if spread.topology == problems.HOST or not spread.owners[heads].any() or spread.weight is not None:
-            continue
-        domains = domain_of(spread.topology)
-        size = len(problem.topologies[spread.topology].domains)
-        running = base(spread.group.base * spread.node_counted, spread.topology, size)
-        counted = np.flatnonzero(
-            spread.always | (base(spread.node_counted.astype(np.int64), spread.topology, size) > 0)
-        )
-        big = float(total.sum() + running.sum())
-        members = [at(spread.group.members, domains, d) for d in range(size)]
+        if spread.topology != problems.HOST and spread.weight is None and spread.owners[heads].any():
+            rules.spread(spread)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rules:
+    """Rules across nodes as rows over pod volumes; `heads` are the classes that stand for the merged ones."""
+
+    program: _Program
+    problem: problems.Problem
+    cells: splits.Cells
+    heads: Ints
+    total: Floats
+    pods: list[list[Ints]]
+    where: list[list[int]]
+
+    def domains(self, topology: int) -> Ints:
+        """Domain of each cell, -1 where the label is missing."""
+        keys = self.problem.topologies[topology]
+        result = np.full(self.cells.count, -1, dtype=np.int64)
+        result[self.cells.of_node] = keys.of_node
+        result[self.cells.of_offer] = keys.of_offer
+        return result
+
+    def volumes(self, members: Mask, domains: Ints, domain: int) -> Ints:
+        """Variables of the pods of some classes in a domain."""
+        found = [
+            variables
+            for merged in np.flatnonzero(members[self.heads])
+            for variables, cell in zip(self.pods[merged], self.where[merged], strict=True)
+            if domains[cell] == domain
+        ]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+    def running(self, per_node: Ints, topology: int) -> Ints:
+        """Sums of a number per existing node over domains."""
+        keys = self.problem.topologies[topology]
+        inside = keys.of_node >= 0
+        sums: Ints = np.bincount(
+            keys.of_node[inside], weights=per_node[inside].astype(np.float64), minlength=len(keys.domains)
+        ).astype(np.int64)
+        return sums
+
+    def choose_one(self, members: Mask, topology: int) -> None:
+        """All pods of these classes in one domain."""
+        domains = self.domains(topology)
+        size = len(self.problem.topologies[topology].domains)
+        most = float(self.total[members[self.heads]].sum())
+        chosen = self.program.add(size, 0.0, 1.0, integer=True)
+        self.program.row(chosen, 1.0, 1.0, 1.0)
         for domain in range(size):
-            owners = at(spread.owners, domains, domain)
+            inside = self.volumes(members, domains, domain)
+            if len(inside):
+                self.program.row(
+                    np.append(inside, chosen[domain]), np.append(np.ones(len(inside)), -most), -np.inf, 0.0
+                )
+
+    def attract(self, rule: problems.Attraction) -> None:
+        """Affinity to themselves over one topology with nothing running: one domain for all."""
+        if len(rule.topologies) != 1 or rule.topologies[0] == problems.HOST or rule.weight is not None:
+            return
+        others = (rule.targets.members[self.heads] & ~rule.owners[self.heads]).any()
+        if rule.owners[self.heads].any() and not others and not rule.targets.base.any():
+            self.choose_one(rule.owners, rule.topologies[0])
+
+    def exclude(self, rule: problems.Exclusion) -> None:
+        """Pods that keep each other away: one per domain."""
+        if rule.weight is not None:
+            return
+        both = rule.owners & rule.targets.members
+        domains = self.domains(rule.topology)
+        for domain in range(len(self.problem.topologies[rule.topology].domains)):
+            inside = self.volumes(both, domains, domain)
+            if len(inside):
+                self.program.row(inside, 1.0, 0.0, 1.0)
+
+    def spread(self, rule: problems.Spread) -> None:
+        """Counts of two domains differ by at most the skew where owners are placed in the larger one."""
+        domains = self.domains(rule.topology)
+        size = len(self.problem.topologies[rule.topology].domains)
+        running = self.running(rule.group.base * rule.node_counted, rule.topology)
+        there = self.running(rule.node_counted.astype(np.int64), rule.topology) > 0
+        counted = np.flatnonzero(rule.always | there)
+        big = float(self.total.sum() + running.sum())
+        members = [self.volumes(rule.group.members, domains, d) for d in range(size)]
+        for domain in range(size):
+            owners = self.volumes(rule.owners, domains, domain)
             if not len(owners):
                 continue
-            used = program.add(1, 0.0, 1.0, integer=True)
-            program.row(np.append(owners, used), np.append(np.ones(len(owners)), -big), -np.inf, 0.0)
-            for other in counted:
-                if other == domain:
-                    continue
+            used = self.program.add(1, 0.0, 1.0, integer=True)
+            self.program.row(np.append(owners, used), np.append(np.ones(len(owners)), -big), -np.inf, 0.0)
+            for other in counted[counted != domain]:
                 variables = np.concatenate([members[domain], members[other], used])
                 weights = np.concatenate([np.ones(len(members[domain])), -np.ones(len(members[other])), [big]])
-                limit = spread.max_skew + big + float(running[other] - running[domain])
-                program.row(variables, weights, -np.inf, limit)
+                limit = rule.max_skew + big + float(running[other] - running[domain])
+                self.program.row(variables, weights, -np.inf, limit)
 
 
 def _solve(program: _Program, time_limit: float, seed: int) -> linear.MixedAnswer | None:
