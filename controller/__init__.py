@@ -1,1 +1,1 @@
-"""Everything with side effects: API server, OVHcloud API, simulator, loops, metrics, and the root of the command line."""
+"""Everything with side effects: API server, OVHcloud API, simulator, loops, metrics, the root of the command line."""

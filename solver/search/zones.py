@@ -195,7 +195,7 @@ def _add_rules(
     pods: list[list[Ints]],
     where: list[list[int]],
 ) -> None:
-    """Spread, affinity, anti-affinity and common domains over cells, as far as they are linear or a choice of domains."""
+    """Spread, affinity, anti-affinity and common domains over cells, where they are linear or a choice of domains."""
     rules = _Rules(program, problem, cells, heads, total, pods, where)
     for common in problem.common_domains:
         if common.members[heads].any():
