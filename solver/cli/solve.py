@@ -153,7 +153,7 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
 
     try:
         known = catalogue.load(given["catalogue_file"]) if given["catalogue_file"] else catalogue.embedded()
-        cluster = reader.read(list(given["files"]), click.get_text_stream("stdin"), scale=list(given["scale"]))
+        cluster = reader.read(list(given["files"]), sys.stdin, scale=list(given["scale"]))
     except reading.SnapshotError as error:
         raise errors.Wrong([str(problem) for problem in error.problems]) from error
     except catalogue.CatalogueError as error:

@@ -36,6 +36,21 @@ class _Owner:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class _Scope:
+    """
+    Where a constraint looks.
+
+    `keys` are those of all constraints of its kind on the pod. Affinity and tolerations are those of the pod where its
+    policy honours them; no tolerations (None) let every taint pass.
+    """
+
+    keys: tuple[str, ...]
+    selector: tuple[tuple[str, str], ...]
+    terms: tuple[cluster.NodeTerm, ...] | None
+    tolerations: tuple[cluster.Toleration, ...] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Rule:
     """
     What classes must have in common to stand in one block.
@@ -64,10 +79,12 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
                 into.penalise(classes, np.where(missing, WEIGHT, 0))
     ok = into.ok
     owners: dict[_Rule, list[int]] = collections.defaultdict(list)
+    scopes: dict[_Scope, problem.Mask] = {}
     for part, classes in parts:
         for each in part.constraints:
             if each.hard or about.soft:
-                counted = _counted(about, each, part)
+                scope = _scope(each, part)
+                counted = scopes[scope] if scope in scopes else scopes.setdefault(scope, _counted(about, scope))
                 for index in classes:
                     owners[_rule(about, into, each, about.classes[index], counted, ok[index])].append(int(index))
     into.spreads += [_block(about, into, rule, classes) for rule, classes in owners.items()]
@@ -86,23 +103,24 @@ def _owner(of: context.PodClass) -> _Owner | None:
     return _Owner(spec.spread, spec.node_selector, spec.node_terms, spec.tolerations) if spec.spread else None
 
 
-def _counted(about: context.Context, constraint: cluster.Spread, owner: _Owner) -> problem.Mask:
-    """
-    Places that count for a constraint (P,).
+def _scope(constraint: cluster.Spread, owner: _Owner) -> _Scope:
+    return _Scope(
+        tuple(each.topology_key for each in owner.constraints if each.hard == constraint.hard),
+        owner.selector if constraint.honor_affinity else (),
+        owner.terms if constraint.honor_affinity else None,
+        owner.tolerations if constraint.honor_taints else None,
+    )
 
-    They have the labels of all constraints of its kind on the pod, and its node affinity and taint policies let them
-    in.
-    """
-    mask = np.ones(len(about.table), dtype=np.bool_)
-    mask[: len(about.places)] = [not place.gone for place in about.places]
-    for each in owner.constraints:
-        if each.hard == constraint.hard:
-            mask &= ~about.missing(each.topology_key)
-    if constraint.honor_affinity:
-        mask &= node_affinity.allowed(about.table, owner.selector, owner.terms)
-    if constraint.honor_taints:
+
+def _counted(about: context.Context, scope: _Scope) -> problem.Mask:
+    """Places that count (P,): nodes that stay and offers, with all labels, that affinity and taint policies let in."""
+    mask = node_affinity.allowed(about.table, scope.selector, scope.terms)
+    mask[: len(about.places)] &= np.array([not place.gone for place in about.places], dtype=bool)
+    for key in scope.keys:
+        mask &= ~about.missing(key)
+    if scope.tolerations is not None:
         for tainted, places in about.by_taints():
-            if taints.untolerated(owner.tolerations, tainted):
+            if taints.untolerated(scope.tolerations, tainted):
                 mask[places] = False
     return mask
 
@@ -147,13 +165,11 @@ def _listed(about: context.Context, key: str) -> problem.Mask:
 def _block(about: context.Context, into: builder.Builder, rule: _Rule, classes: list[int]) -> problem.Spread:
     counted = np.frombuffer(rule.counted, dtype=np.bool_)
     nodes = len(about.places)
-    matched = about.selectors.match(rule.target)
-    members = matched[[each.kind for each in about.classes]]
     return problem.Spread(
         f"topology spread, key={rule.key}",
         into.topology(rule.key),
         into.class_mask(classes),
-        problem.Group(members, about.running.counts(matched, leaving=False)),
+        about.group(about.selectors.match(rule.target), leaving=False),
         rule.max_skew,
         rule.min_domains,
         counted[:nodes],
