@@ -133,6 +133,10 @@ class Context:
     running: peers.Running
     claims: storage.Usage
     table: table.LabelTable
+    class_kinds: problem.Ints = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.class_kinds = np.array([each.kind for each in self.classes], dtype=np.int64)
 
     def parts(self, part_of: Callable[[PodClass], Part]) -> list[tuple[Part, problem.Ints]]:
         """The different values of a part of the classes, each with the indices of the classes that have it."""
@@ -140,6 +144,10 @@ class Context:
         for index, each in enumerate(self.classes):
             groups.setdefault(part_of(each), []).append(index)
         return [(part, np.array(indices, dtype=np.int64)) for part, indices in groups.items()]
+
+    def group(self, kinds: problem.Mask, *, leaving: bool = True) -> problem.Group:
+        """The pods of these kinds (K,): their classes, and how many run where; with `leaving` terminating ones too."""
+        return problem.Group(kinds[self.class_kinds], self.running.counts(kinds, leaving=leaving))
 
     @property
     def soft(self) -> bool:

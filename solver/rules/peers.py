@@ -171,13 +171,26 @@ class Running:
     kind: problem.Ints
     leaving: problem.Mask
     owners: Mapping[tuple[str, Target], problem.Ints]
+    _by_kind: dict[int, problem.Ints] = dataclasses.field(init=False)
+    _staying_by_kind: dict[int, problem.Ints] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_kind = _split(self.place, self.kind)
+        self._staying_by_kind = _split(self.place[~self.leaving], self.kind[~self.leaving])
 
     def counts(self, kinds: problem.Mask, *, leaving: bool = True) -> problem.Ints:
         """How many pods of these kinds (K,) are on each place (N,); with `leaving` terminating pods count too."""
-        chosen = kinds[self.kind]
-        if not leaving:
-            chosen &= ~self.leaving
-        return np.bincount(self.place[chosen], minlength=self.places).astype(np.int64)
+        table = self._by_kind if leaving else self._staying_by_kind
+        chosen = [table[kind] for kind in np.flatnonzero(kinds).tolist() if kind in table]
+        where = np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
+        return np.bincount(where, minlength=self.places).astype(np.int64)
+
+
+def _split(place: problem.Ints, kind: problem.Ints) -> dict[int, problem.Ints]:
+    """Places of the pods of each kind."""
+    order = np.argsort(kind, kind="stable")
+    kinds, starts = np.unique(kind[order], return_index=True)
+    return dict(zip(kinds.tolist(), np.split(place[order], starts[1:]), strict=True)) if len(kinds) else {}
 
 
 def running(pods: Sequence[tuple[cluster.Pod, int]], places: int, known: Peers) -> Running:

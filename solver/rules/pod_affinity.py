@@ -35,27 +35,24 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     for (keys, targets), classes in required.items():
         for key in keys:
             into.refuse(name, np.array(classes), about.missing(key))
-        matched = about.selectors.match_all(targets)
-        members = matched[[each.kind for each in about.classes]]
+        group = about.group(about.selectors.match_all(targets))
         owners = into.class_mask(classes)
         into.attractions.append(
             problem.Attraction(
                 f"pod affinity, key={','.join(keys)}",
                 tuple(into.topology(key) for key in keys),
                 owners,
-                problem.Group(members, about.running.counts(matched)),
-                owners & members,
+                group,
+                owners & group.members,
             )
         )
     for (key, target, weight), classes in preferred.items():
-        matched = about.selectors.match(target)
-        members = matched[[each.kind for each in about.classes]]
         into.attractions.append(
             problem.Attraction(
                 f"preferred pod affinity, key={key}",
                 (into.topology(key),),
                 into.class_mask(classes),
-                problem.Group(members, about.running.counts(matched)),
+                about.group(about.selectors.match(target)),
                 np.zeros(into.classes, dtype=np.bool_),
                 weight,
             )

@@ -36,28 +36,25 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     nobody = np.zeros(len(about.places), dtype=np.int64)
     for key, target in dict.fromkeys([*required, *running]):
         classes = required.get((key, target), [])
-        matched = about.selectors.match(target)
-        members = matched[[each.kind for each in about.classes]]
-        if classes or members.any():
+        group = about.group(about.selectors.match(target))
+        if classes or group.members.any():
             into.exclusions.append(
                 problem.Exclusion(
                     f"pod anti-affinity, key={key}",
                     into.topology(key),
                     into.class_mask(classes),
                     running.get((key, target), nobody),
-                    problem.Group(members, about.running.counts(matched)),
+                    group,
                 )
             )
     for (key, target, weight), classes in preferred.items():
-        matched = about.selectors.match(target)
-        members = matched[[each.kind for each in about.classes]]
         into.exclusions.append(
             problem.Exclusion(
                 f"preferred pod anti-affinity, key={key}",
                 into.topology(key),
                 into.class_mask(classes),
                 nobody,
-                problem.Group(members, about.running.counts(matched)),
+                about.group(about.selectors.match(target)),
                 weight,
             )
         )
