@@ -16,6 +16,10 @@ import (
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 )
 
+// cinderZone is the zone's name in the node affinity of Cinder volumes. Providers
+// translate the keys of their storage to the zone that upstream knows.
+const cinderZone = "topology.cinder.csi.openstack.org/zone"
+
 // cloud offers the problem's flavors to every NodePool. Calls that it does not
 // implement panic: the code under measurement must not make them.
 type cloud struct {
@@ -35,7 +39,8 @@ func newCloud(problem *Problem) (*cloud, error) {
 			keys[key] = true
 		}
 	}
-	for _, reserved := range []string{corev1.LabelTopologyZone, corev1.LabelInstanceTypeStable, karpv1.CapacityTypeLabelKey} {
+	karpv1.NormalizedLabels[cinderZone] = corev1.LabelTopologyZone
+	for _, reserved := range []string{corev1.LabelTopologyZone, cinderZone, corev1.LabelInstanceTypeStable, karpv1.CapacityTypeLabelKey} {
 		delete(keys, reserved)
 	}
 	// Labels that flavors have may be asked for by pods although no NodePool names them.
@@ -77,6 +82,8 @@ func newInstanceType(offers []Offer, keys map[string]bool) (*cloudprovider.Insta
 	zones := []string{}
 	offerings := cloudprovider.Offerings{}
 	for _, offer := range offers {
+		delete(offer.Labels, corev1.LabelTopologyZone)
+		delete(offer.Labels, cinderZone)
 		if !maps.Equal(offer.Labels, first.Labels) || !equal(offer.Capacity, first.Capacity) ||
 			!equal(offer.Allocatable, first.Allocatable) || !equal(offer.Overhead, first.Overhead) {
 			return nil, nil, fmt.Errorf("offers of %s differ between zones in more than the price", first.Flavor)
@@ -95,7 +102,6 @@ func newInstanceType(offers []Offer, keys map[string]bool) (*cloudprovider.Insta
 	maps.Copy(labels, first.Labels)
 	labels[corev1.LabelInstanceTypeStable] = first.Flavor
 	labels[karpv1.CapacityTypeLabelKey] = karpv1.CapacityTypeOnDemand
-	delete(labels, corev1.LabelTopologyZone)
 	requirements := scheduling.NewLabelRequirements(labels)
 	requirements.Add(scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...))
 	for key := range keys {
@@ -103,13 +109,16 @@ func newInstanceType(offers []Offer, keys map[string]bool) (*cloudprovider.Insta
 			requirements.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist))
 		}
 	}
-	return &cloudprovider.InstanceType{
+	instanceType := &cloudprovider.InstanceType{
 		Name:         first.Flavor,
 		Requirements: requirements,
 		Offerings:    offerings,
 		Capacity:     first.Capacity,
 		Overhead:     &cloudprovider.InstanceTypeOverhead{KubeReserved: overhead},
-	}, labels, nil
+	}
+	// Computed once and kept; providers hand out the same types round after round.
+	instanceType.Allocatable()
+	return instanceType, labels, nil
 }
 
 func equal(a, b corev1.ResourceList) bool {

@@ -17,7 +17,8 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/options"
 )
 
-const upstreamVersion = "1.14.1"
+// upstreamVersion is set by the build script from go.mod.
+var upstreamVersion = "unknown"
 
 func main() {
 	log.SetLogger(logging.NopLogger)

@@ -142,9 +142,8 @@ func (p *Problem) complete() error {
 		if pool.Spec.Template.Spec.NodeClassRef == nil {
 			return fmt.Errorf("NodePool %s has no nodeClassRef", pool.Name)
 		}
-		if !slices.ContainsFunc(pool.Status.Conditions, isReady) {
-			pool.Status.Conditions = append(pool.Status.Conditions, trueCondition(status.ConditionReady, metav1.Time{}))
-		}
+		makeReady(pool)
+		buyOnDemand(pool)
 	}
 	return nil
 }
@@ -193,8 +192,39 @@ func setDefaults(object client.Object) {
 	}
 }
 
-func isReady(condition status.Condition) bool {
-	return condition.Type == status.ConditionReady
+// makeReady takes a NodePool as ready unless it says that it is not. Upstream
+// derives readiness from two conditions, which need not stand in the input.
+func makeReady(pool *karpv1.NodePool) {
+	stated := map[string]bool{}
+	for _, condition := range pool.Status.Conditions {
+		stated[condition.Type] = true
+		if condition.Type == status.ConditionReady && !condition.IsTrue() {
+			return
+		}
+	}
+	for _, name := range []string{karpv1.ConditionTypeValidationSucceeded, karpv1.ConditionTypeNodeClassReady, status.ConditionReady} {
+		if !stated[name] {
+			pool.Status.Conditions = append(pool.Status.Conditions, trueCondition(name, metav1.Time{}))
+		}
+	}
+}
+
+// buyOnDemand says the capacity type where the NodePool does not, as providers
+// without spot capacity have to: consolidation takes an open capacity type for
+// a chance to buy spot, and asks for nothing else then.
+func buyOnDemand(pool *karpv1.NodePool) {
+	template := &pool.Spec.Template
+	for _, requirement := range template.Spec.Requirements {
+		if requirement.Key == karpv1.CapacityTypeLabelKey {
+			return
+		}
+	}
+	if _, given := template.Labels[karpv1.CapacityTypeLabelKey]; given {
+		return
+	}
+	template.Spec.Requirements = append(template.Spec.Requirements, karpv1.NodeSelectorRequirementWithMinValues{
+		Key: karpv1.CapacityTypeLabelKey, Operator: corev1.NodeSelectorOpIn, Values: []string{karpv1.CapacityTypeOnDemand},
+	})
 }
 
 func trueCondition(name string, since metav1.Time) status.Condition {

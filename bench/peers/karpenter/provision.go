@@ -208,7 +208,7 @@ func newClaim(c *cloud, planned *scheduling.NodeClaim, claimName string) (Claim,
 
 // nodeLabels are the labels of a node: of its claim, its flavor and its zone.
 func nodeLabels(c *cloud, ofClaim map[string]string, flavor, zone string) map[string]string {
-	labels := map[string]string{corev1.LabelTopologyZone: zone}
+	labels := map[string]string{corev1.LabelTopologyZone: zone, cinderZone: zone}
 	for _, source := range []map[string]string{ofClaim, c.labels[flavor]} {
 		for key, value := range source {
 			labels[key] = value

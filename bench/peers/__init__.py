@@ -1,0 +1,1 @@
+"""Other planners over the same problems, for comparison."""
