@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from catalog import catalogue, labels
+from catalog import catalogue, labels, region
 from solver import cluster, options, problem, rules
 from solver.build import classes, daemons, offers, places, templates
 from solver.rules import builder, context, gates, min_values, ovh, peers, requirements, storage, table
@@ -122,6 +122,7 @@ def build_problem(
         key=lambda each: (-each.weight, each.name),
     )
     named = _named_labels(pod_classes, on_place, existing)
+    notes += _zone_notes(named, made)
     offered = offers.of_templates(made, known, asked, named, sets, existing, notes)
 
     rows = table.LabelTable(
@@ -227,6 +228,16 @@ def _named_labels(
     for key in topology_keys:
         named.setdefault(key, set()).update(place.labels[key] for place in existing if key in place.labels)
     return {key: frozenset(values) for key, values in named.items()}
+
+
+def _zone_notes(named: Mapping[str, frozenset[str]], made: Sequence[context.Template]) -> list[str]:
+    """Zones that pods ask for by names that no node has; in NodePools such names are read as the region means them."""
+    return [
+        f'pods ask for zone "{value}": nodes of region {where.name} have zone "{zone}", which is not the same to them'
+        for where in dict.fromkeys(each.region for each in made)
+        for value in sorted(named.get(labels.ZONE, ()))
+        if (zone := region.resolve_zone(where, value)[0]) != value
+    ]
 
 
 def _values(expression: cluster.Expression) -> list[str]:

@@ -33,12 +33,25 @@ class Offers:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Draft:
+    """An offer before DaemonSets and OVH pools are known; `own` are the labels of its OVH pool's content."""
+
     template: context.Template
     offering: catalogue.Offering
     price: int
     family: int
-    labels: Mapping[str, str]
+    own: Mapping[str, str]
     content: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """All labels that the node will have."""
+        return {
+            **labels.flavor_labels(self.offering.flavor),
+            **labels.offering_labels(self.template.region.name, self.offering.zone),
+            **self.own,
+            labels.NODEPOOL: self.template.name,
+            templates.NODE_CLASS_LABEL: self.template.node_class,
+        }
 
 
 def of_templates(
@@ -73,22 +86,8 @@ def of_templates(
                 if one.hourly_micro_eur is None or not one.available:
                     continue
                 family = families.setdefault((each.name, one.zone, *custom.items()), len(families))
-                drafts.append(
-                    _Draft(
-                        each,
-                        one,
-                        one.hourly_micro_eur,
-                        family,
-                        {
-                            **labels.flavor_labels(one.flavor),
-                            **labels.offering_labels(each.region.name, one.zone),
-                            **shared,
-                            labels.NODEPOOL: each.name,
-                            templates.NODE_CLASS_LABEL: each.node_class,
-                        },
-                        contents[one.billing == "monthly"],
-                    )
-                )
+                content = contents[one.billing == "monthly"]
+                drafts.append(_Draft(each, one, one.hourly_micro_eur, family, shared, content))
     return _finish(drafts, sets, existing, tuple(sorted(unpriced)))
 
 
@@ -163,7 +162,8 @@ def _variants(made: context.Template, named: Mapping[str, frozenset[str]], notes
 def _finish(
     drafts: Sequence[_Draft], sets: daemons.Daemons, existing: Sequence[context.Place], unpriced: tuple[str, ...]
 ) -> Offers:
-    rows = table.LabelTable([table.unborn(draft.labels) | places.STARTED for draft in drafts] if sets.specs else [])
+    own = [draft.labels for draft in drafts]
+    rows = table.LabelTable([table.unborn(each) | places.STARTED for each in own] if sets.specs else [])
     masks = daemons.matches(sets, rows, [draft.template.taints for draft in drafts]) if sets.specs else []
     taken = {}
     indices, found = [], []
@@ -187,7 +187,7 @@ def _finish(
                 price=draft.price,
                 family=draft.family,
                 pool=kind[0],
-                labels=draft.labels,
+                labels=own[row],
                 taints=draft.template.taints,
                 startup_taints=draft.template.startup_taints,
                 daemon_requests=taken[chosen],
@@ -222,8 +222,8 @@ def _pool_names(drafts: Iterable[_Draft], existing: Iterable[context.Place]) -> 
     """
     The OVH pool name of each content by (flavor, zone, content).
 
-    The base name belongs to the content that nodes of such a pool have already, else to the first that asks for it;
-    others get their hash behind it.
+    The base name belongs to the content that nodes of such a pool show, else to the first that has no pool yet; others
+    have their hash behind it.
     """
     holders: dict[str, list[context.Place]] = {}
     for place in existing:
@@ -232,12 +232,15 @@ def _pool_names(drafts: Iterable[_Draft], existing: Iterable[context.Place]) -> 
     for draft in drafts:
         flavor_name, zone = draft.offering.flavor.name, draft.offering.zone
         nodes = holders.get(ovh.base_name(flavor_name, zone))
-        mine = nodes is None or any(_made_from(node, draft) for node in nodes)
+        if nodes is None:
+            suits = ovh.hashed_name(flavor_name, zone, draft.content) not in holders
+        else:
+            suits = any(_made_from(node, draft) for node in nodes)
         known = contents.setdefault((flavor_name, zone), {})
-        known[draft.content] = known.get(draft.content, False) or mine
+        known[draft.content] = known.get(draft.content, False) or suits
     names = {}
     for (flavor_name, zone), known in contents.items():
-        first = next((content for content, mine in known.items() if mine), None)
+        first = next((content for content, suits in known.items() if suits), None)
         for content in known:
             base = content == first
             name = ovh.base_name(flavor_name, zone) if base else ovh.hashed_name(flavor_name, zone, content)
@@ -249,4 +252,4 @@ def _made_from(place: context.Place, draft: _Draft) -> bool:
     """Whether an existing node could have been made from this draft: its NodePool, labels and taints say so."""
     made = draft.template
     same = place.node_pool == made.name and set(made.taints) <= set(place.taints)
-    return same and all(place.labels.get(key) == value for key, value in draft.labels.items())
+    return same and all(place.labels.get(key) == value for key, value in draft.own.items())

@@ -123,6 +123,18 @@ def test_zone_names_of_one_zone_regions_are_mapped_and_told():
     assert '"gra7-a" is read as "nova"' in built.notes[0]
 
 
+def test_zone_names_in_pods_are_not_mapped():
+    """kube-scheduler would not match them, so the pod is refused and a note says why."""
+    spec = world.spec(node_selector=((world.ZONE, "gra7-a"),))
+
+    built = world.compiled(world.node_class(region="GRA7"), world.pod("web", spec))
+
+    assert world.offers_of(built, "web") == set()
+    assert built.notes == (
+        'pods ask for zone "gra7-a": nodes of region GRA7 have zone "nova", which is not the same to them',
+    )
+
+
 def test_the_region_can_be_given():
     """Option `region` goes before the node class; a region that does not exist is an error."""
     built = world.compiled(world.pod("web"), region="GRA11")

@@ -85,15 +85,7 @@ def test_startup_taints_do_not_belong_to_pools():
 def test_the_base_name_stays_with_those_who_have_it():
     """A pool whose nodes show one NodePool's content keeps its name for that NodePool, whoever is heavier now."""
     pools = [world.pool("heavy", weight=9, labels={"team": "a"}), world.pool("light", labels={"team": "b"})]
-    own = {"karpenter.sh/nodepool": "light", "team": "b"}
-    node = member("n", SMALL, labels=own)
-    # A node of the pool carries all labels that its offer promises.
-    promised = next(
-        o.labels
-        for o in world.compiled(pools, world.pod("web")).problem.offers
-        if o.node_pool == "light" and o.pool is not None
-    )
-    node.labels = {**promised, **node.labels}
+    node = member("n", SMALL, labels={"karpenter.sh/nodepool": "light", "team": "b"})
 
     built = world.compiled(pools, world.pod("web"), node)
 
@@ -108,15 +100,20 @@ def test_a_pool_of_somebody_else_keeps_its_name():
     assert pool_of(built, "general").startswith(f"{SMALL}-")
 
 
+def test_a_content_keeps_the_pool_that_it_has():
+    """A content whose nodes are in a pool with its hash stays there, also when the base name has become free."""
+    pools = [world.pool("first", weight=9), world.pool("later", labels={"team": "a"})]
+    hashed = pool_of(world.compiled(pools, world.pod("web")), "later")
+
+    built = world.compiled(pools[1], world.pod("web"), member("n", hashed, labels={"karpenter.sh/nodepool": "later"}))
+
+    assert pool_of(built, "later") == hashed
+
+
 def test_pools_that_exist_are_filled_first():
     """Nodes that say their pool use up its size; what fits is free, further pools are guarded by their number."""
-    promised = next(
-        o.labels
-        for o in world.compiled(world.pod("web")).problem.offers
-        if (o.flavor, o.zone) == ("b3-8", "eu-west-par-a")
-    )
-    nodes = [member(f"n{index}", SMALL, labels=dict(promised)) for index in range(3)]
-    nodes += [member("m", f"{SMALL}-2", labels=dict(promised)), member("x", "mine", labels=dict(promised))]
+    nodes = [member(f"n{index}", SMALL) for index in range(3)]
+    nodes += [member("m", f"{SMALL}-2"), member("x", "mine")]
 
     built = world.compiled(world.pod("web"), nodes)
 
