@@ -169,6 +169,7 @@ def _switch(flag: str, variable: str, text: str) -> Decorator:
 @_number("--ovh-request-burst", "OVH_REQUEST_BURST", 5, "Calls to OVH that may follow one another at once.", least=1)
 @_seconds("--ovh-poll-interval", "OVH_POLL_INTERVAL", "5s", "Pause between looks at OVH while something is under way.")
 @_seconds("--ovh-idle-interval", "OVH_IDLE_INTERVAL", "1m", "The same while nothing is.")
+@_seconds("--ovh-settle-time", "OVH_SETTLE_TIME", "150s", "How long OVH may hide a pool that it has just created.")
 @_seconds("--validation-delay", "VALIDATION_DELAY", "15s", "How long a disruption must stay right before it is made.")
 @_seconds("--disruption-interval", "DISRUPTION_INTERVAL", "10s", "Pause between looks for nodes to remove.")
 @_seconds("--registration-timeout", "REGISTRATION_TIMEOUT", "15m", "How long a node may take to join.")

@@ -39,6 +39,7 @@ class Settings:
     ovh_request_burst: int = 5
     ovh_poll_interval: float = 5.0
     ovh_idle_interval: float = 60.0
+    ovh_settle_time: float = 150.0
     validation_delay: float = 15.0
     disruption_interval: float = 10.0
     registration_timeout: float = 15 * 60.0

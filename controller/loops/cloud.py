@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 
 DEPENDENTS = ("Launched", "Registered", "Initialized")
 
-INTENT_SECONDS = 150.0
-"""For how long a pool whose creation may have gone through is looked for before it is asked for again."""
-
 _SHARED = frozenset(known_labels.WELL_KNOWN) | {names.NODE_CLASS_LABEL, names.NODEPOOL_LABEL}
 
 
@@ -140,7 +137,11 @@ class Cloud:
     def _as_asked(self, node: types.Node, now: float) -> types.Node:
         """A node whose removal was asked for a moment ago counts as leaving, whatever a late answer says."""
         asked = self._removing.get(node.id)
-        if asked is not None and now - asked < INTENT_SECONDS and node.phase is not types.Phase.LEAVING:
+        if (
+            asked is not None
+            and now - asked < self._world.settings.ovh_settle_time
+            and node.phase is not types.Phase.LEAVING
+        ):
             return node.model_copy(update={"status": "DELETING"})
         return node
 
@@ -361,7 +362,7 @@ class Cloud:
             self._refused(flavor, zone, errors.QuotaError(text), waiting)
             return
         intents = [conditions.seconds(world.annotation(claim, names.POOL_INTENT)) or 0.0 for claim in waiting]
-        if now - max(intents) < INTENT_SECONDS:
+        if now - max(intents) < shared.settings.ovh_settle_time:
             log.info("waiting for a pool that may have been created", extra={"pool": name})
             return
         most = pool_rules.ANTI_AFFINITY_POOL_SIZE if place.anti_affinity else pool_rules.POOL_SIZE

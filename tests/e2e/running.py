@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import socket
@@ -11,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.e2e import controlplane
 
@@ -29,6 +30,7 @@ FAST = {
     "OVH_REQUEST_BURST": "20",
     "OVH_POLL_INTERVAL": "500ms",
     "OVH_IDLE_INTERVAL": "3s",
+    "OVH_SETTLE_TIME": "5s",
     "VALIDATION_DELAY": "1s",
     "DISRUPTION_INTERVAL": "1s",
     "EMPTY_POOL_AFTER": "2s",
@@ -85,6 +87,19 @@ def controller(
     log = folder / f"{name}.log"
     with log.open("w") as output, _process([PROGRAM, "controller", *arguments], environment, output) as process:
         yield Controller(process, log, int(ports["METRICS_PORT"]), int(ports["HEALTH_PROBE_PORT"]))
+
+
+def order(ovh: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
+    """One call to the simulator's control route."""
+    root = ovh["OVH_ENDPOINT"].rpartition("/1.0")[0]
+    request = urllib.request.Request(
+        f"{root}{path}",
+        json.dumps(body).encode() if body is not None else None,
+        {"Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"null")
 
 
 class Controller:

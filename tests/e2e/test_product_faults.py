@@ -1,0 +1,176 @@
+"""OVH refuses, answers badly, or the controller dies: on a real control plane, against the simulator."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import controlplane, running
+from tests.e2e.test_walkthrough import CRDS, get, manifests
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+@contextlib.contextmanager
+def installed(folder: pathlib.Path, *, speed: float = 60, **plane_options) -> Iterator[tuple]:
+    """A control plane with definitions and the example, and an OVH; no controller yet."""
+    with controlplane.ControlPlane(**plane_options) as plane, running.simulator(plane, folder, speed=speed) as ovh:
+        plane.run("kubectl", "apply", "-f", str(CRDS))
+        plane.run("kubectl", "create", "namespace", "karpenter")
+        plane.run("kubectl", "apply", "-f", "-", stdin=manifests(0))
+        yield plane, ovh
+
+
+def bound(plane) -> int:
+    return sum(bool(pod["spec"].get("nodeName")) for pod in get(plane, "pods"))
+
+
+def scale(plane, replicas: int) -> None:
+    plane.run("kubectl", "scale", "deployment/inflate", f"--replicas={replicas}")
+
+
+def pools(ovh) -> list[dict]:
+    return list(running.order(ovh, "GET", "/control/state")["pools"].values())
+
+
+def writes(ovh) -> list[dict]:
+    return [call for call in running.order(ovh, "GET", "/control/calls") if call["method"] != "GET"]
+
+
+def all_gone(plane, ovh) -> bool:
+    return not get(plane, "nodes") and not get(plane, "nodeclaims") and not pools(ovh)
+
+
+def test_a_flavor_that_is_out_of_stock_is_replaced_by_the_next_best(control_plane_built, tmp_path):
+    """Both flavors of the first plan are sold out: others are bought, and these are asked for once each."""
+    with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
+        for flavor in ("b3-16", "b3-32"):
+            running.order(ovh, "PUT", "/control/stock", {"flavor": flavor, "left": 0})
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 120)
+        kinds = collections.Counter(
+            n["metadata"]["labels"]["node.kubernetes.io/instance-type"] for n in get(plane, "nodes")
+        )
+        assert not {"b3-16", "b3-32"} & set(kinds)
+        asked = [json.dumps(call) for call in writes(ovh) if call["method"] == "POST"]
+        assert all(
+            sum(f'"{name}"' in each or f"-{name}-" in each for each in asked) <= 1 for name in ("b3-16", "b3-32")
+        )
+
+
+def test_a_creation_that_acted_without_an_answer_makes_one_pool(control_plane_built, tmp_path):
+    """The connection is cut after OVH has made the pool: it is found again, not made again."""
+    with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
+        running.order(ovh, "POST", "/control/faults", {"kind": "cut", "method": "POST", "path": "*/nodepool"})
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        names = [pool["name"] for pool in pools(ovh)]
+        assert len(names) == len(set(names))
+        assert len(get(plane, "nodes")) == len(get(plane, "nodeclaims"))
+
+
+def test_a_node_deleted_by_hand_and_one_exchanged_by_mks(control_plane_built, tmp_path):
+    """A deletion with kubectl drains it and takes the machine away; what MKS exchanges is adopted by the claim."""
+    with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 30)
+        victim = get(plane, "nodes")[0]["metadata"]["name"]
+        plane.run("kubectl", "delete", "node", victim, "--wait=false")
+        running.until(
+            lambda: victim not in {n["metadata"]["name"] for n in get(plane, "nodes")} and bound(plane) == 10,
+            "the node is gone and its pods run elsewhere",
+            120,
+        )
+        running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 60)
+        before = {
+            c["metadata"]["name"]: c["metadata"]["annotations"]["karpenter.ovhcloud.sh/ovh-node-id"]
+            for c in get(plane, "nodeclaims")
+        }
+        name, node_id = sorted(before.items())[0]
+        running.order(ovh, "POST", f"/control/nodes/{node_id}/exchange")
+        running.until(
+            lambda: _machines(plane).get(name) not in (None, node_id), "the claim has adopted another node", 120
+        )
+        scale(plane, 0)
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def _initialized(claim: dict) -> bool:
+    return any(
+        c["type"] == "Initialized" and c["status"] == "True" for c in claim.get("status", {}).get("conditions", [])
+    )
+
+
+def _machines(plane) -> dict[str, str]:
+    return {
+        c["metadata"]["name"]: c["metadata"]["annotations"].get("karpenter.ovhcloud.sh/ovh-node-id")
+        for c in get(plane, "nodeclaims")
+    }
+
+
+UP = (
+    "created nodeclaim",
+    "creating pool",
+    "launched nodeclaim",
+    "registered nodeclaim",
+    "reserved node",
+    "initialized",
+)
+DOWN = ("disrupting node", "drained node", "resizing pool", "deleted node", "deleted nodeclaim")
+
+
+def test_killed_at_every_turn_the_end_is_the_same(control_plane_built, tmp_path):
+    """SIGKILL right after each kind of step, up and down: all pods run, then nothing is left, and no pool is double."""
+    with installed(tmp_path, speed=20) as (plane, ovh):
+        for replicas, marks in ((10, UP), (0, DOWN)):
+            scale(plane, replicas)
+            for mark in marks:
+                with running.controller(plane, ovh, tmp_path, name=mark.replace(" ", "-")) as controller:
+                    deadline = time.monotonic() + 40
+                    while mark not in controller.log.read_text() and time.monotonic() < deadline:
+                        time.sleep(0.01)
+                        if not replicas and not get(plane, "nodeclaims"):
+                            break
+                        if replicas and bound(plane) == replicas:
+                            break
+                    controller.process.kill()
+                    controller.process.wait()
+                names = [pool["name"] for pool in pools(ovh)]
+                assert len(names) == len(set(names)), mark
+            with running.controller(plane, ovh, tmp_path, name=f"end-{replicas}"):
+                if replicas:
+                    running.until(lambda: bound(plane) == 10, "ten pods are bound", 120)
+                    running.until(
+                        lambda: (
+                            sum(pool["desired"] for pool in pools(ovh))
+                            == len(get(plane, "nodes"))
+                            == len(get(plane, "nodeclaims"))
+                        ),
+                        "as many machines as claims",
+                        60,
+                    )
+                else:
+                    running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def test_a_dry_run_writes_nothing(control_plane_built, tmp_path):
+    """The audit log has events only, and OVH's log of calls no write."""
+    with installed(tmp_path, audit=True, users={"dry": ("system:masters",)}) as (plane, ovh):
+        ovh = {**ovh, "KUBECONFIG": str(plane.kubeconfig_of("dry"))}
+        scale(plane, 10)
+        with running.controller(plane, ovh, tmp_path, "--dry-run", "--kubeconfig", ovh["KUBECONFIG"]) as controller:
+            running.until(lambda: "computed new nodeclaim" in controller.log.read_text(), "a plan is made", 60)
+            time.sleep(2)
+        written = {event["objectRef"]["resource"] for event in plane.audit_events(user="dry", writes_only=True)}
+        assert written <= {"events"}
+        assert not writes(ovh)
