@@ -59,7 +59,7 @@ def _bought(new: plan.NewNode, offer: market.Offer) -> Iterator[plan.Violation]:
         yield _violation(PRICE, new, f"it costs {price} micro-euro per hour, not {new.hourly}")
     if new.capacity_type != names.ON_DEMAND:
         yield _violation(BILLING, new, f"capacity type {new.capacity_type} is not sold")
-    form = rf"karpenter-{re.escape(new.flavor)}-{re.escape(new.zone)}(-[0-9a-f]{8})?(-[0-9]+)?"
+    form = rf"karpenter-{re.escape(new.flavor)}-{re.escape(new.zone)}(-[0-9a-f]{{8}})?(-[0-9]+)?"
     if not re.fullmatch(form, new.ovh_pool):
         words = f"its OVH pool is named {new.ovh_pool}, not karpenter-{new.flavor}-{new.zone} with or without a suffix"
         yield _violation(OVH_POOL, new, words)
