@@ -28,11 +28,14 @@ def control_plane(control_plane_built: None, request: pytest.FixtureRequest) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Name the logs of the control planes that a failed test used."""
+    """Name the logs of the control planes that a failed test used; say only once that there can be none."""
     report = yield
     if report.failed:
         for used in getattr(item, "funcargs", {}).values():
             if isinstance(used, controlplane.ControlPlane):
                 used.keep_logs = True
                 report.sections.append(("control plane", f"logs: {used.logs}"))
+    if report.skipped and isinstance(report.longrepr, tuple) and binaries.missing():
+        # Skips of one place and reason are one line of the summary, however many there are.
+        report.longrepr = (str(binaries.SCRIPT), 1, report.longrepr[2])
     return report
