@@ -57,9 +57,8 @@ def root(ctx: click.Context, debug: bool) -> None:
 def main() -> None:
     """Entry point of `karpenter-ovhcloud` and of the kubectl plugin."""
     try:
-        root.main(prog_name="karpenter-ovhcloud", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = root.main(prog_name="karpenter-ovhcloud", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click import shell_completion
 
+SHELLS = ("bash", "zsh", "fish", "kubectl")
+
 PLUGIN = """\
 #!/bin/sh
 # Completion of the kubectl plugin: install as kubectl_complete-karpenter_ovhcloud on PATH.
@@ -13,11 +15,10 @@ exec karpenter-ovhcloud completion --answer -- "$@"
 
 
 @click.command(short_help="Print a completion script for bash, zsh or fish.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "kubectl"]), required=False)
-@click.option("--answer", is_flag=True, hidden=True)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.option("--answer", is_flag=True, hidden=True, help="Answer the words that kubectl passes on.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="bash|zsh|fish|kubectl")
 @click.pass_context
-def completion(ctx: click.Context, shell: str | None, answer: bool, words: tuple[str, ...]) -> None:
+def completion(ctx: click.Context, /, answer: bool, words: tuple[str, ...]) -> None:
     """
     Print a completion script.
 
@@ -29,10 +30,11 @@ def completion(ctx: click.Context, shell: str | None, answer: bool, words: tuple
     """
     root = ctx.find_root().command
     if answer:
-        _answer(root, [*([shell] if shell else []), *words])
+        _answer(root, list(words))
         return
-    if shell is None:
-        raise click.UsageError("name a shell: bash, zsh, fish or kubectl")
+    if len(words) != 1 or words[0] not in SHELLS:
+        raise click.UsageError("name one shell: bash, zsh, fish or kubectl")
+    shell = words[0]
     if shell == "kubectl":
         click.echo(PLUGIN, nl=False)
         return

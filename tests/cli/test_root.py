@@ -1,0 +1,80 @@
+"""The root command, `catalog`, `crds` and completion."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from tests.cli.run import ROOT, run
+
+
+@pytest.mark.parametrize("command", ["solve", "catalog", "crds", "completion", "simulate-ovh"])
+def test_every_command_has_help(capsys, monkeypatch, command):
+    """Each command explains itself."""
+    outcome = run(capsys, monkeypatch, command, "--help")
+
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"Usage: karpenter-ovhcloud {command}")
+
+
+def test_help_lists_the_commands(capsys, monkeypatch):
+    """`--help` names every command without importing it."""
+    outcome = run(capsys, monkeypatch, "--help")
+
+    assert outcome.code == 0
+    assert all(name in outcome.out for name in ("solve", "catalog", "crds", "completion"))
+
+
+def test_version(capsys, monkeypatch):
+    """`--version` prints name and version."""
+    assert run(capsys, monkeypatch, "--version").out.startswith("karpenter-ovhcloud, version ")
+
+
+def test_unknown_command(capsys, monkeypatch):
+    """An unknown command is wrong usage."""
+    outcome = run(capsys, monkeypatch, "slove")
+
+    assert outcome.code == 2
+    assert "No such command 'slove'" in outcome.err
+
+
+def test_crds_are_what_the_chart_ships(capsys, monkeypatch):
+    """`crds` prints the three files of the chart."""
+    printed = list(yaml.safe_load_all(run(capsys, monkeypatch, "crds").out))
+    files = sorted((ROOT / "charts" / "karpenter-ovhcloud" / "crds").glob("*.yaml"))
+    shipped = [yaml.safe_load(path.read_text()) for path in files]
+
+    assert len(shipped) == 3
+    assert sorted(printed, key=lambda d: d["metadata"]["name"]) == sorted(shipped, key=lambda d: d["metadata"]["name"])
+
+
+def test_catalogue_as_json(capsys, monkeypatch):
+    """`catalog list -o json` can be read by programs and filtered."""
+    outcome = run(capsys, monkeypatch, "catalog", "list", "-o", "json", "--flavor", "b3-8")
+
+    assert outcome.code == 0
+    assert "b3-8" in json.dumps(json.loads(outcome.out))
+
+
+def test_catalogue_mistake(capsys, monkeypatch):
+    """A quantity that is none gets a sentence and exit code 2."""
+    outcome = run(capsys, monkeypatch, "catalog", "list", "--min-cpu", "many")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "many" in outcome.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(capsys, monkeypatch, shell):
+    """Each shell gets a script that asks this program."""
+    assert "karpenter-ovhcloud" in run(capsys, monkeypatch, "completion", shell).out
+
+
+def test_completion_of_the_kubectl_plugin(capsys, monkeypatch):
+    """kubectl asks with the words so far and wants one suggestion a line, then a directive."""
+    lines = run(capsys, monkeypatch, "completion", "--answer", "--", "so").out.splitlines()
+
+    assert lines[0].startswith("solve")
+    assert lines[-1].startswith(":")
