@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable
 
-from controller import health, metrics, settings, world
+from controller import health, metrics, observe, settings, world
 from controller.kube import api as apis
 from controller.kube import conditions, events, kinds, lease, mirror
 from controller.loops import cloud, disruption, lifecycle, nodeclasses, nodepools, placement, provision, runner
@@ -54,6 +54,7 @@ class App:
 
     def run(self) -> None:
         """Start everything and wait until stopped."""
+        metrics.REGISTRY.register(observe.Observer(self.world))
         pages: dict[str, Callable[[], health.Answer]] = {
             "/healthz": health.probe(lambda: ""),
             "/readyz": health.probe(self._why_not_ready),

@@ -1,10 +1,14 @@
-"""All metrics, declared once. Upstream's keep their names and labels; ours start with karpenter_ovhcloud_."""
+"""
+All metrics that loops move, declared once; `observe` has those that follow from the cluster.
+
+Upstream's keep their names and labels; ours start with karpenter_ovhcloud_.
+"""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry()
 
@@ -60,25 +64,11 @@ NODES_TERMINATED = _counter(
 NODES_DRAINED = _counter("karpenter_nodes_drained", "Nodes that were drained, by nodepool.", "nodepool")
 PODS_DRAINED = _counter("karpenter_pods_drained", "Pods evicted or deleted by force, by reason.", "reason")
 EVICTIONS = _counter("karpenter_pods_eviction_requests", "Answers of the eviction API, by HTTP status code.", "code")
-PODS_STATE = _gauge(
-    "karpenter_pods_state",
-    "Pods by phase (phase, nodepool and whether they are scheduled); the value is their number.",
-    "phase",
-    "scheduled",
-    "nodepool",
-)
 NODEPOOL_LIMIT = _gauge(
     "karpenter_nodepools_limit", "Limits of a NodePool, by resource_type and nodepool.", "resource_type", "nodepool"
 )
 NODEPOOL_USAGE = _gauge(
     "karpenter_nodepools_usage", "Capacity of a NodePool, by resource_type and nodepool.", "resource_type", "nodepool"
-)
-NODEPOOL_COST = _gauge("karpenter_nodepools_cost_total", "EUR per hour of a NodePool's nodes.", "nodepool")
-ALLOWED_DISRUPTIONS = _gauge(
-    "karpenter_nodepools_allowed_disruptions",
-    "Nodes that the budgets of a NodePool allow to be disrupted, by nodepool and reason.",
-    "nodepool",
-    "reason",
 )
 DISRUPTION_DECISIONS = _counter(
     "karpenter_voluntary_disruption_decisions",
@@ -105,7 +95,6 @@ RECONCILE_SECONDS = _histogram(
     "controller_runtime_reconcile_time_seconds", "Seconds that a pass of a loop took, by controller.", "controller"
 )
 
-COST = _gauge("karpenter_ovhcloud_cost_eur_per_hour", "EUR per hour of all nodes that NodePools own.")
 LOWER_BOUND = _gauge(
     "karpenter_ovhcloud_lower_bound_eur_per_hour", "Proven bound: no fleet that holds the planned pods costs less."
 )

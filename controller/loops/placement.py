@@ -9,6 +9,8 @@ nominated. When no controller runs, nodes simply are not held.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +20,9 @@ from controller.kube import api as apis
 from controller.kube import conditions, kinds
 
 log = logging.getLogger(__name__)
+
+WRITERS = 8
+"""How many pods are patched at a time."""
 
 
 def value_of(claim: str) -> str:
@@ -67,6 +72,7 @@ class Placement:
 
     def __init__(self, shared: world.World) -> None:
         self._world = shared
+        self._writers = concurrent.futures.ThreadPoolExecutor(WRITERS, thread_name_prefix="placement")
 
     def reconcile(self) -> None:
         """One pass."""
@@ -140,13 +146,24 @@ class Placement:
             self._taint(node, claim, on=True)
         elif held and not wanted:
             self._taint(node, claim, on=False)
-        for pod in pods:
-            if wanted and not tolerates(pod, name):
-                shared.patch(kinds.POD, pod, toleration_patch(pod, name), how=apis.JSON_PATCH)
-            elif not reserve and (pod.get("status") or {}).get("nominatedNodeName") != node["metadata"]["name"]:
-                body = {"status": {"nominatedNodeName": node["metadata"]["name"]}}
-                shared.patch(kinds.POD, pod, body, subresource="status")
+        if wanted:
+            list(self._writers.map(self._tolerate, [(pod, name) for pod in pods if not tolerates(pod, name)]))
+        elif not reserve:
+            there = node["metadata"]["name"]
+            away = [pod for pod in pods if (pod.get("status") or {}).get("nominatedNodeName") != there]
+            list(self._writers.map(self._nominate, [(pod, there) for pod in away]))
         return int(wanted)
+
+    def _tolerate(self, what: tuple[world.Object, str]) -> None:
+        pod, claim = what
+        with contextlib.suppress(apis.NotFoundError, apis.ConflictError):
+            self._world.patch(kinds.POD, pod, toleration_patch(pod, claim), how=apis.JSON_PATCH)
+
+    def _nominate(self, what: tuple[world.Object, str]) -> None:
+        pod, node = what
+        # The API server refuses this for a pod that has been bound meanwhile.
+        with contextlib.suppress(apis.ApiError):
+            self._world.patch(kinds.POD, pod, {"status": {"nominatedNodeName": node}}, subresource="status")
 
     def _unbound(self, assigned: Iterable[world.Assignment]) -> Iterable[world.Object]:
         for each in assigned:

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 30.0
 """How soon pods that a plan has left out are planned for again, when nothing else happens."""
 
+LEARNED = ("cpu", "memory", "pods")
+"""Resources whose real amounts are taken from nodes; others come and go with what is installed."""
+
 _MIB = 2**20
 _FREE_TAINTS = frozenset({names.RESERVED_TAINT})
 
@@ -63,6 +66,25 @@ def unreserved(of: cluster.Cluster) -> cluster.Cluster:
                 shared[pod.spec] = dataclasses.replace(pod.spec, tolerations=kept)
             pod.spec = shared[pod.spec]
     return of
+
+
+def learn(of: cluster.Cluster, known: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """
+    What nodes of each flavor really have for pods, with what was known before: the least that was seen.
+
+    An estimate above the truth would buy nodes for pods that do not fit, again and again.
+    """
+    found = {flavor: dict(amounts) for flavor, amounts in known.items()}
+    for node in of.nodes.values():
+        flavor = node.labels.get(names.INSTANCE_TYPE_LABEL)
+        if not flavor or node.labels.get(names.INITIALIZED_LABEL) != "true":
+            continue
+        seen = found.setdefault(flavor, {})
+        for resource in LEARNED:
+            amount = node.allocatable.get(resource)
+            if amount:
+                seen[resource] = min(amount, seen.get(resource, amount))
+    return found
 
 
 def quota_left(left: Mapping[str, int | None], waiting: Mapping[str, int]) -> dict[str, int]:
@@ -139,6 +161,7 @@ class Provisioner:
         self._stopping = stopping
         self._retry_at: float | None = None
         self._warm: plans.Plan | None = None
+        self._learned: dict[str, dict[str, int]] = {}
 
     def trigger(self) -> None:
         """Something has happened that may let waiting pods be placed."""
@@ -173,10 +196,11 @@ class Provisioner:
             return
         log.info("found provisionable pod(s)", extra={"pods": len(waiting)})
         started = time.monotonic()
+        self._learned = learn(of, self._learned)
         try:
             plan = planner.plan(
                 of,
-                without(shared.catalogue(), shared.refused()),
+                without(shared.catalogue().with_learned(self._learned), shared.refused()),
                 self._options(),
                 planner.Run(clock=time.monotonic, stop=self._stopping, warm=self._warm),
             )
@@ -332,7 +356,6 @@ class Provisioner:
     def _measure(self, plan: plans.Plan) -> None:
         metrics.PLANS.labels(plan.status).inc()
         metrics.UNSCHEDULABLE_PODS.labels("provisioner").set(len(plan.unschedulable))
-        metrics.COST.set(plan.cost.after / 1e6)
         if plan.cost.lower_bound is not None:
             metrics.LOWER_BOUND.set(plan.cost.lower_bound / 1e6)
         if plan.cost.gap is not None:

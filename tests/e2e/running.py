@@ -61,11 +61,13 @@ def until(condition: Callable[[], T], what: str, seconds: float = 60.0, pause: f
 
 
 @contextlib.contextmanager
-def simulator(plane: controlplane.ControlPlane, folder: pathlib.Path, *, speed: float = 60) -> Iterator[dict[str, str]]:
+def simulator(
+    plane: controlplane.ControlPlane, folder: pathlib.Path, *, speed: float = 60, region: str = "GRA11"
+) -> Iterator[dict[str, str]]:
     """An OVH for a control plane; gives the environment that the controller needs to speak to it."""
     port = free_port()
     log = folder / "simulator.log"
-    command = [PROGRAM, "simulate-ovh", "--port", str(port), "--region", "GRA11", "--kube-id", KUBE]
+    command = [PROGRAM, "simulate-ovh", "--port", str(port), "--region", region, "--kube-id", KUBE]
     command += ["--project", PROJECT, "--speed", str(speed), "--kubeconfig", str(plane.kubeconfig)]
     with log.open("w") as output, _process(command, dict(os.environ), output) as process:
         until(lambda: process.poll() is not None or "OVH_CONSUMER_KEY" in log.read_text(), "the simulator starts")

@@ -18,12 +18,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
 @contextlib.contextmanager
-def installed(folder: pathlib.Path, *, speed: float = 60, **plane_options) -> Iterator[tuple]:
+def installed(folder: pathlib.Path, *, speed: float = 60, region: str = "GRA11", **plane_options) -> Iterator[tuple]:
     """A control plane with definitions and the example, and an OVH; no controller yet."""
-    with controlplane.ControlPlane(**plane_options) as plane, running.simulator(plane, folder, speed=speed) as ovh:
+    with (
+        controlplane.ControlPlane(**plane_options) as plane,
+        running.simulator(plane, folder, speed=speed, region=region) as ovh,
+    ):
         plane.run("kubectl", "apply", "-f", str(CRDS))
         plane.run("kubectl", "create", "namespace", "karpenter")
-        plane.run("kubectl", "apply", "-f", "-", stdin=manifests(0))
+        plane.run("kubectl", "apply", "-f", "-", stdin=manifests(0).replace("GRA11", region))
         yield plane, ovh
 
 
@@ -77,8 +80,8 @@ def test_a_creation_that_acted_without_an_answer_makes_one_pool(control_plane_bu
         assert len(get(plane, "nodes")) == len(get(plane, "nodeclaims"))
 
 
-def test_a_node_deleted_by_hand_and_one_exchanged_by_mks(control_plane_built, tmp_path):
-    """A deletion with kubectl drains it and takes the machine away; what MKS exchanges is adopted by the claim."""
+def test_a_node_deleted_by_hand(control_plane_built, tmp_path):
+    """A deletion with kubectl drains the node, takes its machine away, and its pods find another one."""
     with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
         running.until(controller.ready, "the controller is ready")
         scale(plane, 10)
@@ -92,17 +95,26 @@ def test_a_node_deleted_by_hand_and_one_exchanged_by_mks(control_plane_built, tm
             120,
         )
         running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 60)
-        before = {
-            c["metadata"]["name"]: c["metadata"]["annotations"]["karpenter.ovhcloud.sh/ovh-node-id"]
-            for c in get(plane, "nodeclaims")
-        }
-        name, node_id = sorted(before.items())[0]
-        running.order(ovh, "POST", f"/control/nodes/{node_id}/exchange")
-        running.until(
-            lambda: _machines(plane).get(name) not in (None, node_id), "the claim has adopted another node", 120
-        )
         scale(plane, 0)
         running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def test_a_node_that_mks_exchanges_is_adopted(control_plane_built, tmp_path):
+    """On the plan standard auto-repair brings another machine: the claim takes it, and nothing is bought or lost."""
+    with (
+        installed(tmp_path, region="EU-WEST-PAR") as (plane, ovh),
+        running.controller(plane, ovh, tmp_path) as controller,
+    ):
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 30)
+        before = _machines(plane)
+        name, node_id = sorted(before.items())[0]
+        running.order(ovh, "POST", f"/control/nodes/{node_id}/exchange")
+        running.until(lambda: _machines(plane).get(name) not in (None, node_id), "another node is adopted", 120)
+        running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 60)
+        assert len(before) == len(get(plane, "nodes"))
 
 
 def _initialized(claim: dict) -> bool:
