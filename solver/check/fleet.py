@@ -187,13 +187,12 @@ def _alike(known: facts.Facts, one: plan.NewNode, other: plan.NewNode) -> bool:
     """Whether two nodes may be in one OVH pool, which has one flavor, zone, billing, anti-affinity and template."""
     if one is other:
         return True
-    if (one.flavor, one.zone, one.monthly_billed) != (other.flavor, other.zone, other.monthly_billed):
-        return False
     first, second = known.node_pools.get(one.node_pool), known.node_pools.get(other.node_pool)
-    if first is None or second is None or first is second:
-        return True
-    return _template(first) == _template(second)
+    return first is None or second is None or _content(one, first) == _content(other, second)
 
 
-def _template(pool: pools.Pool) -> tuple[object, ...]:
-    return sorted(pool.labels.items()), sorted(map(repr, pool.taints)), pool.anti_affinity
+def _content(new: plan.NewNode, pool: pools.Pool) -> tuple[object, ...]:
+    """What the OVH pool of a node fixes: startup taints are no part of it, MKS would put them back on old nodes."""
+    custom = {key: new.labels.get(key, "") for key in (*pool.labels, *pool.open_keys)}
+    billing = (pool.node_class, new.monthly_billed)
+    return new.flavor, new.zone, *billing, sorted(custom.items()), sorted(map(repr, pool.taints))

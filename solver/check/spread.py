@@ -67,7 +67,9 @@ class Scope:
         return Tally(self.key, self.hosts if self.key == names.HOSTNAME else len(self.values))
 
     def counted(self, now: state.State) -> list[state.PodClass]:
-        """Classes whose pods count."""
+        """Classes whose pods count; a selector without expressions counts none, as kube-scheduler has it."""
+        if self.selector is None or not self.selector.expressions:
+            return []
         found = now.matching(frozenset((self.namespace,)), self.selector)
         return [each for each in found if not each.deleting]
 

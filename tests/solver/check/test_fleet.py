@@ -133,26 +133,21 @@ def test_one_pool_has_one_content():
     assert plan("one", "two", ovh_pool=f"karpenter-b3-16-{b.A}-x7k2p") == set()
 
 
+def test_custom_labels_belong_to_the_content():
+    """Nodes of one NodePool with different values of a custom label are in different OVH pools."""
+    racks = b.pool(requirements=[b.requirement("rack", "In", "x", "y")])
+    world = b.cluster(racks, b.pods("web", 2, SPREAD_OUT))
+
+    def plan(**changes: Any) -> set[str]:
+        first = b.buy(world, "n0", ["web-0"], labels={"rack": "x"})
+        return verdict.broken(world, b.plan(world, first, b.buy(world, "n1", ["web-1"], **changes)))
+
+    assert plan(labels={"rack": "x"}) == set()
+    assert plan(labels={"rack": "y"}) == {"ovh-pools"}
+    assert plan(labels={"rack": "y"}, ovh_pool=f"karpenter-b3-16-{b.A}-x7k2p") == set()
+
+
 def test_a_pool_that_exists_keeps_its_flavor():
     """Nodes of another flavor cannot join it."""
     pool = f"karpenter-b3-16-{b.A}"
     assert two_nodes(b.node("old", of="b3-8", labels={labels.OVH_POOL: pool})) == {"ovh-pools"}
-
-
-@pytest.mark.parametrize(
-    ("key", "least", "options", "kept"),
-    [
-        (b.TYPE, 2, ("b3-16", "b3-32"), True),
-        (b.TYPE, 2, ("b3-16",), False),
-        (labels.FAMILY, 2, ("b3-16", "b3-32"), False),
-        (b.ZONE, 3, ("b3-16",), True),
-        (b.ZONE, 4, ("b3-16",), False),
-    ],
-)
-def test_min_values(key, least, options, kept):
-    """The flavor options leave so many values to choose from; a flavor is there in every zone that sells it."""
-    pool = b.pool(requirements=[b.requirement(key, "Exists", minValues=least)])
-
-    assert two_nodes(pool, flavor_options=options) == (set() if kept else {"min-values"})
-    best_effort = {"min_values_policy": "BestEffort"}
-    assert two_nodes(pool, flavor_options=options, asked=best_effort) == set()

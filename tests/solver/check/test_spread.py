@@ -131,8 +131,9 @@ def test_match_label_keys():
 
 
 def test_no_selector_counts_nothing():
-    """A selector of null selects no pods, so that the constraint is always met."""
+    """Neither null nor {} counts any pods, so that the constraint is always met."""
     assert zones(web(b.spread(b.ZONE, None)), in_a=5) == set()
+    assert zones(web(b.spread(b.ZONE, cluster.Selector())), in_a=5) == set()
 
 
 def test_scheduling_anyway_is_no_rule():
@@ -168,8 +169,10 @@ def test_custom_keys_of_a_nodepool_are_domains():
     """Values that a NodePool lists for a key of its own could be bought."""
     racks = b.pool(requirements=[b.requirement("rack", "In", "x", "y")])
     world = b.cluster(racks, b.pods("web", 2, web(b.spread("rack", SELECTED)), labels=WEB))
-    x, y = {"rack": "x"}, {"rack": "y"}
-    apart = b.plan(world, b.buy(world, "n", ["web-0"], labels=x), b.buy(world, "m", ["web-1"], labels=y))
+    x, y, other = {"rack": "x"}, {"rack": "y"}, f"karpenter-b3-16-{b.A}-x7k2p"
+    apart = b.plan(
+        world, b.buy(world, "n", ["web-0"], labels=x), b.buy(world, "m", ["web-1"], labels=y, ovh_pool=other)
+    )
     together = b.plan(world, b.buy(world, "n", ["web-0", "web-1"], labels=x))
     assert verdict.verdict(world, apart).ok
     assert verdict.broken(world, together) == {"topology-spread"}
