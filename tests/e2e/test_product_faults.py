@@ -8,17 +8,22 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e import controlplane, running
 from tests.e2e.test_walkthrough import CRDS, get, manifests
 
+OVH = dict[str, str]
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
 @contextlib.contextmanager
-def installed(folder: pathlib.Path, *, speed: float = 60, region: str = "GRA11", **plane_options) -> Iterator[tuple]:
+def installed(
+    folder: pathlib.Path, *, speed: float = 60, region: str = "GRA11", **plane_options: Any
+) -> Iterator[tuple[controlplane.ControlPlane, OVH]]:
     """A control plane with definitions and the example, and an OVH; no controller yet."""
     with (
         controlplane.ControlPlane(**plane_options) as plane,
@@ -30,23 +35,23 @@ def installed(folder: pathlib.Path, *, speed: float = 60, region: str = "GRA11",
         yield plane, ovh
 
 
-def bound(plane) -> int:
+def bound(plane: controlplane.ControlPlane) -> int:
     return sum(bool(pod["spec"].get("nodeName")) for pod in get(plane, "pods"))
 
 
-def scale(plane, replicas: int) -> None:
+def scale(plane: controlplane.ControlPlane, replicas: int) -> None:
     plane.run("kubectl", "scale", "deployment/inflate", f"--replicas={replicas}")
 
 
-def pools(ovh) -> list[dict]:
+def pools(ovh: OVH) -> list[dict[str, Any]]:
     return list(running.order(ovh, "GET", "/control/state")["pools"].values())
 
 
-def writes(ovh) -> list[dict]:
+def writes(ovh: OVH) -> list[dict[str, Any]]:
     return [call for call in running.order(ovh, "GET", "/control/calls") if call["method"] != "GET"]
 
 
-def all_gone(plane, ovh) -> bool:
+def all_gone(plane: controlplane.ControlPlane, ovh: OVH) -> bool:
     return not get(plane, "nodes") and not get(plane, "nodeclaims") and not pools(ovh)
 
 
@@ -117,13 +122,13 @@ def test_a_node_that_mks_exchanges_is_adopted(control_plane_built, tmp_path):
         assert len(before) == len(get(plane, "nodes"))
 
 
-def _initialized(claim: dict) -> bool:
+def _initialized(claim: dict[str, Any]) -> bool:
     return any(
         c["type"] == "Initialized" and c["status"] == "True" for c in claim.get("status", {}).get("conditions", [])
     )
 
 
-def _machines(plane) -> dict[str, str]:
+def _machines(plane: controlplane.ControlPlane) -> dict[str, str | None]:
     return {
         c["metadata"]["name"]: c["metadata"]["annotations"].get("karpenter.ovhcloud.sh/ovh-node-id")
         for c in get(plane, "nodeclaims")

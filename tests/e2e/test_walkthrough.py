@@ -6,6 +6,7 @@ import collections
 import json
 import pathlib
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -36,9 +37,10 @@ def manifests(replicas: int) -> str:
     return str(yaml.safe_dump_all(found))
 
 
-def get(plane: controlplane.ControlPlane, what: str) -> list[dict]:
+def get(plane: controlplane.ControlPlane, what: str) -> list[dict[str, Any]]:
     """All objects of a kind."""
-    return json.loads(plane.run("kubectl", "get", what, "-A", "-o", "json"))["items"]
+    found: list[dict[str, Any]] = json.loads(plane.run("kubectl", "get", what, "-A", "-o", "json"))["items"]
+    return found
 
 
 def planned_flavors(snapshot: str) -> collections.Counter[str]:
@@ -103,7 +105,7 @@ def test_inflate_from_0_to_10_to_0(control_plane_built, tmp_path: pathlib.Path):
         running.until(lambda: controller.log.read_text().count("deleted pool") == len(wanted), "OVH pools are gone", 30)
 
 
-def _ready(claim: dict) -> bool:
+def _ready(claim: dict[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in claim["status"].get("conditions", []))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from controller.kube import conditions
 
 T0 = "2026-01-01T00:00:00Z"
@@ -9,11 +11,12 @@ LATER = 1767229200.0
 DEPENDENTS = ("Launched", "Registered")
 
 
-def item(*known, generation=1):
+def item(*known: conditions.Condition, generation: int = 1) -> dict[str, Any]:
     return {"metadata": {"creationTimestamp": T0, "generation": generation}, "status": {"conditions": list(known)}}
 
 
-def by_type(found):
+def by_type(found: list[conditions.Condition] | None) -> dict[str, conditions.Condition]:
+    assert found is not None
     return {each["type"]: each for each in found}
 
 
@@ -29,7 +32,7 @@ def test_dependents_are_there_from_the_first_touch_and_count_from_the_creation()
 
 def test_a_new_reason_for_the_same_status_does_not_move_the_time():
     """Unknown for another reason is still Unknown since then."""
-    first = conditions.Draft(item(), DEPENDENTS, LATER).finish()
+    first = conditions.Draft(item(), DEPENDENTS, LATER).finish() or []
     draft = conditions.Draft(item(*first), DEPENDENTS, LATER + 60)
     draft.set("Registered", "Unknown", "NodeNotFound", "Node not registered with cluster")
     found = by_type(draft.finish())
@@ -52,7 +55,7 @@ def test_nothing_changed_means_nothing_to_write():
     """The same twice is None."""
     draft = conditions.Draft(item(), DEPENDENTS, LATER)
     draft.true("Launched")
-    first = draft.finish()
+    first = draft.finish() or []
     again = conditions.Draft(item(*first), DEPENDENTS, LATER + 60)
     again.true("Launched")
 

@@ -35,7 +35,7 @@ def elector(api: memory.Memory, clock: Clock, name: str) -> lease.Elector:
 
 
 def holder(api: memory.Memory) -> str:
-    return api.get(kinds.LEASE, "election", "karpenter")["spec"]["holderIdentity"]
+    return str(api.get(kinds.LEASE, "election", "karpenter")["spec"]["holderIdentity"])
 
 
 def test_the_first_leads_and_the_second_waits(api, clock):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,18 @@ from tests.controller.kube import memory
 NOW = retry.Backoff(base=0.0, cap=0.0)
 
 
-def node(name: str, version: int = 0, **labels: str):
+def node(name: str, version: int = 0, **labels: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version), "labels": labels}}
+
+
+def metadata(store: mirror.Store) -> dict[str, Any]:
+    found = store.get("a")
+    assert found is not None
+    return dict(found["metadata"])
+
+
+def labels(store: mirror.Store) -> dict[str, str]:
+    return dict(metadata(store)["labels"])
 
 
 class Follower:
@@ -31,7 +43,7 @@ class Follower:
         )
         self.thread.start()
 
-    def _hear(self, kind, change, item) -> None:
+    def _hear(self, kind: kinds.Kind, change: str, item: dict[str, Any]) -> None:
         self.told.append((change, item["metadata"]["name"]))
         self.count.release()
 
@@ -42,14 +54,14 @@ class Follower:
 
 
 @pytest.fixture
-def api():
+def api() -> memory.Memory:
     made = memory.Memory()
     made.put(kinds.NODE, node("a"))
     return made
 
 
 @pytest.fixture
-def follower(api):
+def follower(api: memory.Memory) -> Iterator[Follower]:
     made = Follower(api)
     yield made
     made.stop.set()
@@ -72,7 +84,7 @@ def test_what_is_there_is_listed_and_changes_are_followed(api, follower):
     )
 
     assert follower.hears(3) == [("ADDED", "b"), ("MODIFIED", "a"), ("DELETED", "b")]
-    assert follower.store.get("a")["metadata"]["labels"] == {"zone": "z"}
+    assert labels(follower.store) == {"zone": "z"}
     assert api.lists == 1
 
 
@@ -102,7 +114,7 @@ def test_older_news_than_what_is_known_is_dropped():
     store.put(node("a", 5, state="new"))
     store.put(node("a", 4, state="old"))
 
-    assert store.get("a")["metadata"]["labels"] == {"state": "new"}
+    assert labels(store) == {"state": "new"}
 
 
 def test_the_end_of_an_object_does_not_end_its_successor():
@@ -123,7 +135,7 @@ def test_what_nobody_reads_is_not_kept():
         "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "1"},
     }
     store.put(item)
-    kept = store.get("a")["metadata"]
+    kept = metadata(store)
 
     assert kept["annotations"] == {"kept": "1"}
     assert "managedFields" not in kept

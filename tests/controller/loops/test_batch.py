@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from controller.loops import batch
 
 
@@ -26,7 +28,7 @@ def test_the_window_closes_at_the_latest_after_its_longest_time():
     for tenth in range(98):
         window.trigger(tenth / 10)
 
-    assert abs(window.wait(9.7) - 0.3) < 1e-9
+    assert window.wait(9.7) == pytest.approx(0.3)
 
 
 def test_what_comes_after_the_close_belongs_to_the_next_batch():

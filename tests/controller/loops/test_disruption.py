@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from controller import settings
 from controller.loops import disruption
-from crds import validation
+from crds import nodepool, validation
 from tests.controller.loops import make
 
 NOW = make.T0_SECONDS + 3600
 
 
-def pool(**spec):
+def pool(**spec: Any) -> nodepool.NodePool:
     reference = {"group": "karpenter.ovhcloud.sh", "kind": "OVHNodeClass", "name": "default"}
     raw = {
         "apiVersion": "karpenter.sh/v1",
@@ -23,13 +26,22 @@ def pool(**spec):
     return validation.parse_nodepool(raw)
 
 
-def candidate(name="a", pods=(), *, nominated=False, hourly=0, quiet=True, annotations=None, **spec):
+def candidate(
+    name: str = "a",
+    pods: Sequence[make.Object] = (),
+    *,
+    nominated: bool = False,
+    hourly: int = 0,
+    quiet: bool = True,
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
+) -> disruption.Candidate:
     states = [make.condition("Initialized"), *([make.condition("Consolidatable")] if quiet else [])]
     node = make.node(f"node-{name}", labels={"karpenter.sh/initialized": "true"}, annotations=annotations or {})
     return disruption.Candidate(make.claim(name, *states), node, pool(**spec), pods, nominated, hourly)
 
 
-def names(proposals):
+def names(proposals: Sequence[disruption.Proposal]) -> list[str]:
     return [each.claim for each in proposals]
 
 
@@ -105,7 +117,7 @@ def test_a_proposal_must_stand_for_the_validation_delay():
     """One pass without it starts the time again."""
     given = settings.Settings(validation_delay=15)
     proposal = [disruption.Proposal("a", "Empty")]
-    since: dict = {}
+    since: dict[tuple[str, str], float] = {}
 
     assert not disruption.standing(proposal, since, given, 0)
     assert not disruption.standing(proposal, since, given, 14)

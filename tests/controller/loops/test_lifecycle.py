@@ -17,7 +17,7 @@ def test_registration_gives_the_node_its_owner_labels_taints_and_finalizer():
     """One patch on the node that was read, with everything; taints that are there stay."""
     claim = make.claim()
     claim["spec"] |= {"taints": [DEDICATED], "startupTaints": [STARTUP]}
-    patch = lifecycle.registration(claim, make.node("n", NOT_READY))
+    patch = lifecycle.registration(claim, make.node("n", NOT_READY)) or {}
 
     assert patch["metadata"]["resourceVersion"] == "7"
     assert patch["metadata"]["finalizers"] == ["karpenter.sh/termination"]
@@ -42,7 +42,7 @@ def test_a_taint_of_the_node_goes_before_the_claims():
     claim = make.claim()
     claim["spec"] |= {"taints": [DEDICATED]}
     mine = {**DEDICATED, "value": "other"}
-    patch = lifecycle.registration(claim, make.node("n", mine))
+    patch = lifecycle.registration(claim, make.node("n", mine)) or {}
 
     assert "spec" not in patch
 
@@ -62,7 +62,10 @@ def test_what_keeps_a_node_from_being_initialized(taints, ready, requests, reaso
     claim = make.claim()
     claim["spec"] |= {"startupTaints": [STARTUP], "resources": {"requests": requests}}
 
-    assert reason == lifecycle.uninitialized(claim, make.node("n", *taints, ready=ready))[0]
+    why_not = lifecycle.uninitialized(claim, make.node("n", *taints, ready=ready))
+
+    assert why_not is not None
+    assert why_not[0] == reason
 
 
 def test_a_complete_node_is_initialized():

@@ -15,7 +15,9 @@ def node(name: str, status: str = "READY", minute: int = 0) -> types.Node:
     return types.Node(id=name, status=status, instance_id=f"vm-{name}", created_at=made)
 
 
-def claim(name: str, node: str = "", *, created: float = 0, deleting: bool = False, removable: bool = False):
+def claim(
+    name: str, node: str = "", *, created: float = 0, deleting: bool = False, removable: bool = False
+) -> pools.Claim:
     return pools.Claim(name, created, node, deleting, removable)
 
 
