@@ -101,11 +101,15 @@ class Peers:
         return Target(self._namespaces_of(term, namespace), frozenset(expressions))
 
     def spread_pods_of(self, spread: cluster.Spread, namespace: str, labels: cluster.Labels) -> Target:
-        """The pods that a spread constraint of a pod with this namespace and these labels counts."""
+        """
+        The pods that a spread constraint of a pod with this namespace and these labels counts.
+
+        A selector without expressions counts none (kube-scheduler, plugin PodTopologySpread, `countPodsMatchSelector`).
+        """
         if spread.selector is None:
             return Target(None, None)
-        own = _own_values(spread.match_label_keys, "In", labels)
-        return Target(frozenset({namespace}), frozenset(spread.selector.expressions) | own)
+        expressions = frozenset(spread.selector.expressions) | _own_values(spread.match_label_keys, "In", labels)
+        return Target(frozenset({namespace}), expressions) if expressions else Target(None, None)
 
     def _namespaces_of(self, term: cluster.PodTerm, namespace: str) -> frozenset[str] | None:
         selector = term.namespace_selector
