@@ -130,7 +130,7 @@ def test_one_pool_has_one_content():
 
     assert plan("two", "three") == set()
     assert plan("one", "two") == {"ovh-pools"}
-    assert plan("one", "two", ovh_pool=f"karpenter-b3-16-{b.A}-x7k2p") == set()
+    assert plan("one", "two", ovh_pool=f"karpenter-b3-16-{b.A}-1a2b3c4d") == set()
 
 
 def test_custom_labels_belong_to_the_content():
@@ -144,7 +144,7 @@ def test_custom_labels_belong_to_the_content():
 
     assert plan(labels={"rack": "x"}) == set()
     assert plan(labels={"rack": "y"}) == {"ovh-pools"}
-    assert plan(labels={"rack": "y"}, ovh_pool=f"karpenter-b3-16-{b.A}-x7k2p") == set()
+    assert plan(labels={"rack": "y"}, ovh_pool=f"karpenter-b3-16-{b.A}-1a2b3c4d") == set()
 
 
 def test_a_pool_that_exists_keeps_its_flavor():

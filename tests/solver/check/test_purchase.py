@@ -33,7 +33,7 @@ def test_a_good_buy():
         ({"capacity_type": "spot"}, {"billing"}),
         ({"ovh_pool": "general"}, {"ovh-pool"}),
         ({"ovh_pool": f"karpenter-b3-16-{b.B}"}, {"ovh-pool"}),
-        ({"ovh_pool": f"karpenter-b3-16-{b.A}-x7k2p"}, set()),
+        ({"ovh_pool": f"karpenter-b3-16-{b.A}-1a2b3c4d"}, set()),
         ({"taints": (b.taint("gpu"),)}, {"taints", "tolerations"}),
         ({"startup_taints": (b.taint("cni"),)}, {"taints"}),
         ({"requests": {"cpu": 1000, "memory": b.GIB, "pods": 2}}, {"figures"}),

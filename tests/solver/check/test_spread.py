@@ -169,7 +169,7 @@ def test_custom_keys_of_a_nodepool_are_domains():
     """Values that a NodePool lists for a key of its own could be bought."""
     racks = b.pool(requirements=[b.requirement("rack", "In", "x", "y")])
     world = b.cluster(racks, b.pods("web", 2, web(b.spread("rack", SELECTED)), labels=WEB))
-    x, y, other = {"rack": "x"}, {"rack": "y"}, f"karpenter-b3-16-{b.A}-x7k2p"
+    x, y, other = {"rack": "x"}, {"rack": "y"}, f"karpenter-b3-16-{b.A}-1a2b3c4d"
     apart = b.plan(
         world, b.buy(world, "n", ["web-0"], labels=x), b.buy(world, "m", ["web-1"], labels=y, ovh_pool=other)
     )
