@@ -16,6 +16,7 @@ from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
 from solver import problem as problems
+from solver.explain import changes, relax
 from solver.search import engine, params
 from solver.snapshot import pending
 
@@ -26,13 +27,15 @@ class Run:
     How to run, apart from what is asked.
 
     `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
-    told how it goes; `warm` is a plan to start from.
+    told how it goes; `warm` is a plan to start from. With `relax` single changes that would place pods left out are
+    looked for, for at most half the time limit more.
     """
 
     clock: Callable[[], float]
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[params.Progress], None] = lambda _: None
     warm: plans.Plan | None = None
+    relax: bool = False
 
 
 class RejectedPlanError(Exception):
@@ -58,10 +61,44 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     waiting = pending.pending(of)
     build = builds.build_problem(of, known, asked)
     found = engine.search(build.problem, _params(asked, run))
-    result = assembled(of, known, asked, build, found, waiting)
+    result = assembled(of, known, asked, build, found, waiting, run)
     if result.verification.ok:
         return result
+    plain = engine.plain(build.problem, _params(asked, run))
+    second = assembled(of, known, asked, build, plain, waiting, run)
+    if second.verification.ok:
+        note = f"a better plan was rejected by the checker: {result.verification.violations[0].message}"
+        return dataclasses.replace(second, notes=(*second.notes, note))
     raise RejectedPlanError(result.verification)
+
+
+def _relaxations(
+    build: builds.Build,
+    known: catalogue.Catalogue,
+    asked: options.Options,
+    placed: assemble.Placed,
+    after: int,
+    run: Run,
+) -> dict[int, tuple[plans.Relaxation, ...]]:
+    """Single changes that would place pods left out, by solving the changed questions."""
+    if not run.relax or not placed.left_out:
+        return {}
+    until = 0.0 if asked.deterministic else run.clock() + asked.time_limit / 2
+
+    def over() -> bool:
+        return run.stop() or (not asked.deterministic and run.clock() > until)
+
+    def answer(question: changes.Question) -> relax.Answer | None:
+        of, changed = question
+        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5))
+        again = builds.build_problem(of, known, quick)
+        found = engine.search(again.problem, _params(quick, dataclasses.replace(run, progress=lambda _: None)))
+        its = assemble.assemble(again, found.solution)
+        cost = sum(n.price for n in again.problem.nodes) + sum(n.hourly for n in its.create)
+        return cost - sum(n.hourly for n in its.delete), frozenset(its.placements)
+
+    wanted = {index: pods for index, pods in placed.left_out.items() if pods[0] not in build.ignored}
+    return relax.relaxations(build, known, wanted, after, answer, over)
 
 
 def _params(asked: options.Options, run: Run) -> params.Params:
@@ -84,6 +121,7 @@ def assembled(
     build: builds.Build,
     found: params.Found,
     waiting: list[cluster.Pod],
+    run: Run,
 ) -> plans.Plan:
     """The plan of a search's answer, with explanations and the checker's verdict."""
     placed = assemble.assemble(build, found.solution)
@@ -92,7 +130,9 @@ def assembled(
     delete = sum(n.hourly for n in placed.delete)
     after = before + create - delete
     bound = _price_bound(found, before, after)
-    unschedulable = explain.left_out(build, placed.left_out)
+    unschedulable = explain.left_out(
+        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run)
+    )
     waiting_keys = {p.key for p in waiting}
     draft = plans.Plan(
         status=_status(found, placed, waiting_keys),

@@ -164,7 +164,10 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
         meter = _Meter(enabled=sys.stderr.isatty())
         try:
             plan = planner.plan(
-                cluster, known, asked, planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show)
+                cluster,
+                known,
+                asked,
+                planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, relax=True),
             )
         except planner.RejectedPlanError as error:
             raise errors.Failed(str(error)) from error

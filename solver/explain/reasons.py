@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 
 from solver import build as builds
 from solver import plan as plans
+from solver import problem as problems
 
 NO_POOLS = "no dynamic nodepools found"
+LIMITS = "all available instance types exceed limits for nodepool (NodePool=/{})"
 
 
-def of_class(build: builds.Build, pod_class: int) -> tuple[plans.Reason, ...]:
+def of_class(build: builds.Build, solution: problems.Solution, pod_class: int) -> tuple[plans.Reason, ...]:
     """
     Reasons of one class by NodePool, heaviest pool first; offers that no rule refuses by itself are up to limits and
     other pods.
@@ -32,7 +34,7 @@ def of_class(build: builds.Build, pod_class: int) -> tuple[plans.Reason, ...]:
             message = "nodepool requirements filtered out all available instance types"
             result.append(plans.Reason(name, message, "nodepool", 0))
         elif open_offers:
-            result.append(_together(build, name, pod_class, open_offers))
+            result.append(_together(build, solution, name, pod_class, open_offers))
         else:
             (rule, message), _ = found.most_common(1)[0]
             number = sum(count for (other, _), count in found.items() if other == rule)
@@ -41,17 +43,17 @@ def of_class(build: builds.Build, pod_class: int) -> tuple[plans.Reason, ...]:
     return tuple(result)
 
 
-def _together(build: builds.Build, name: str, pod_class: int, offers: int) -> plans.Reason:
-    """Nothing forbids a single pod here: a limit, or a rule about other pods."""
+def _together(build: builds.Build, solution: problems.Solution, name: str, pod_class: int, offers: int) -> plans.Reason:
+    """Nothing forbids a single pod here: a limit that the plan has used up, or a rule about other pods."""
     problem = build.problem
+    mine = [o for o, offer in enumerate(problem.offers) if offer.node_pool == name and problem.offer_ok[pod_class, o]]
     for cap in problem.caps:
-        if cap.node_pool == name and all(
-            cap.per_offer[o] > cap.room
-            for o, offer in enumerate(problem.offers)
-            if offer.node_pool == name and problem.offer_ok[pod_class, o]
-        ):
+        left = cap.room - sum(int(cap.per_offer[offer]) for offer, _ in solution.new)
+        if cap.node_pool in ("", name) and all(cap.per_offer[o] > left for o in mine):
+            if cap.node_pool == name:
+                return plans.Reason(name, LIMITS.format(name), "limits", offers)
             return plans.Reason(
-                name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers
+                name, f"the project quota leaves no room for another node ({cap.resource})", "ovh", offers
             )
     for attraction in problem.attractions:
         if attraction.weight is None and attraction.owners[pod_class]:
@@ -73,14 +75,6 @@ def _together(build: builds.Build, name: str, pod_class: int, offers: int) -> pl
             key = "kubernetes.io/hostname" if spread.topology < 0 else problem.topologies[spread.topology].key
             message = f"unsatisfiable topology constraint for topology spread, key={key}"
             return plans.Reason(name, message, "spread", offers)
-    capped = [c for c in problem.caps if c.node_pool == name]
-    if capped:
-        return plans.Reason(
-            name, f"all available instance types exceed limits for nodepool (NodePool=/{name})", "limits", offers
-        )
-    quota = [c for c in problem.caps if not c.node_pool]
-    if quota:
-        return plans.Reason(name, "the project quota leaves no room for another node", "ovh", offers)
     return plans.Reason(name, "no plan with this pod was found in the time given", "time", offers)
 
 

@@ -515,6 +515,12 @@ def counts_of(row: NDArray[np.integer]) -> problems.Counts:
     return tuple((int(c), int(row[c])) for c in used)
 
 
+def plain(problem: problems.Problem, settings: params.Params) -> params.Found:
+    """The greedy's solution alone: what to fall back on when a better one is rejected."""
+    solution = greedy.complete(problem, problems.Solution(), seed=settings.seed, stop=settings.stop)
+    return params.Found(solution, evaluate.value(problem, solution), None, False, (), 0, "heuristic")
+
+
 def search(problem: problems.Problem, settings: params.Params) -> params.Found:
     """Search for the best solution of a problem."""
     return Engine(problem, settings).run()
