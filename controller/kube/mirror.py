@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 Object = dict[str, Any]
 Listener = Callable[[kinds.Kind, str, Object], None]
 
+REMEMBERED = 10_000
+"""How many objects that are gone are known by their uid, so that late news does not bring them back."""
+
 _IDLE_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration",)
 
 
@@ -56,6 +59,7 @@ class Store:
         self._listeners = listeners
         self._lock = threading.Lock()
         self._items: dict[str, Object] = {}
+        self._gone: dict[str, None] = {}
 
     def all(self) -> list[Object]:
         """All objects at this moment."""
@@ -73,6 +77,9 @@ class Store:
         with self._lock:
             before = self._items
             self._items = fresh
+            for key, item in before.items():
+                if key not in fresh:
+                    self._bury(item)
         for key, item in fresh.items():
             old = before.get(key)
             if old is None or _version(old) != _version(item):
@@ -83,9 +90,15 @@ class Store:
         self.synced.set()
 
     def put(self, item: Object) -> None:
-        """An object as an event or the answer to a write has it; older news than what is known is dropped."""
+        """
+        An object as an event or the answer to a write has it; older news than what is known is dropped.
+
+        The answer to the write that takes the last finalizer off may come after the news that the object is gone.
+        """
         key = key_of(item)
         with self._lock:
+            if item["metadata"].get("uid") in self._gone:
+                return
             old = self._items.get(key)
             same = old is not None and old["metadata"].get("uid") == item["metadata"].get("uid")
             if old is not None and same and _version(item) <= _version(old):
@@ -96,11 +109,20 @@ class Store:
     def drop(self, item: Object) -> None:
         """An object that is gone."""
         with self._lock:
+            self._bury(item)
             found = self._items.get(key_of(item))
             if found is None or found["metadata"].get("uid") != item["metadata"].get("uid"):
                 return
             del self._items[key_of(item)]
         self._tell("DELETED", item)
+
+    def _bury(self, item: Object) -> None:
+        """Remember that this very object is gone, as one of the last so many."""
+        uid = item["metadata"].get("uid")
+        if uid:
+            self._gone[uid] = None
+            while len(self._gone) > REMEMBERED:
+                del self._gone[next(iter(self._gone))]
 
     def _tell(self, change: str, item: Object) -> None:
         for listener in self._listeners:

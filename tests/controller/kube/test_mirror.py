@@ -126,6 +126,16 @@ def test_the_end_of_an_object_does_not_end_its_successor():
     assert store.get("a") is not None
 
 
+def test_late_news_does_not_bring_back_what_is_gone():
+    """The answer to the write that took the last finalizer off comes after the object's end."""
+    store = mirror.Store(kinds.NODE, [])
+    store.put(node("a", 5))
+    store.drop(node("a", 7))
+    store.put(node("a", 6))
+
+    assert store.get("a") is None
+
+
 def test_what_nobody_reads_is_not_kept():
     """Managed fields and kubectl's copy of the manifest are most of an object."""
     store = mirror.Store(kinds.NODE, [])
