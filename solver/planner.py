@@ -90,7 +90,7 @@ def _relaxations(
 
     def answer(question: changes.Question) -> relax.Answer | None:
         of, changed = question
-        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5))
+        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5), gap=max(changed.gap, 0.001))
         again = builds.build_problem(of, known, quick)
         found = engine.search(again.problem, _params(quick, dataclasses.replace(run, progress=lambda _: None)))
         its = assemble.assemble(again, found.solution)

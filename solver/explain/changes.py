@@ -19,6 +19,8 @@ Question = tuple[cluster.Cluster, options.Options]
 
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 ZONE = "topology.kubernetes.io/zone"
+OFFERED = (ZONE, "topology.kubernetes.io/region", "karpenter.sh/capacity-type")
+"""Labels that the offer decides, not the flavor."""
 FLAVORS_TRIED = 4
 """How many flavors beyond a NodePool's requirements are proposed, cheapest first."""
 
@@ -37,12 +39,14 @@ def of_class(build: builds.Build, index: int, known: catalogue.Catalogue) -> Ite
     of = build.context.objects
     spec = build.spec(index)
     for name in build.templates:
-        yield from _flavors(build, index, name, known)
-        yield from _zones(build, name)
         yield from _limits(build, index, name)
-        yield from _tolerations(build, index, name)
-    yield from _pod_rules(of, asked, spec)
     yield from _quota(build, index)
+    for name in build.templates:
+        yield from _tolerations(build, index, name)
+        yield from _zones(build, name)
+    yield from _pod_rules(of, asked, spec)
+    for name in build.templates:
+        yield from _flavors(build, index, name, known)
 
 
 def _with_pool(of: cluster.Cluster, name: str, raw: dict[str, Any]) -> cluster.Cluster:
