@@ -40,7 +40,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802 (the library's name)
+    def do_GET(self) -> None:
         """Answer one request."""
         page = self.server.pages.get(self.path.partition("?")[0])
         status, kind, body = page() if page else (404, "text/plain", b"not found")

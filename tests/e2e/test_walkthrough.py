@@ -54,7 +54,7 @@ def planned_flavors(snapshot: str) -> collections.Counter[str]:
         cwd=running.ROOT,
     )
     return collections.Counter(
-        node["flavor"] for node in json.loads(ended.stdout[ended.stdout.index("{\n") :])["create"]
+        node["flavor"] for node in json.loads(ended.stdout)["create"]
     )
 
 
