@@ -175,8 +175,8 @@ def _existing(
         on_node[pod.nominated_node].append(pod)
     leaving = pending.deleting_nodes(of)
     for place in found:
-        going = place.name in leaving or (place.node is None and place.claim is not None and place.claim.deleting)
-        if going and not any(pending.movable(pod) for pod in place.pods):
+        ends = place.name in leaving or (place.node is None and place.claim is not None and place.claim.deleting)
+        if ends and not any(pending.movable(pod) for pod in place.pods):
             place.gone = True
             place.pods.clear()
     if asked.mode != "repack":
