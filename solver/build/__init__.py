@@ -181,9 +181,9 @@ def _existing(
             place.pods.clear()
     if asked.mode != "repack":
         return found, waiting
-    going = [place for place in found if place.claim is not None or place.node_pool]
-    moved = [pod for place in going for pod in place.pods if pending.movable(pod)]
-    return [place for place in found if place not in going], [*waiting, *moved]
+    owned = [place.claim is not None or bool(place.node_pool) for place in found]
+    moved = [pod for place in itertools.compress(found, owned) for pod in place.pods if pending.movable(pod)]
+    return [place for place, mine in zip(found, owned, strict=True) if not mine], [*waiting, *moved]
 
 
 def _peers(
