@@ -1,25 +1,38 @@
-"""Judge random plans: `python -m tests.e2e.judge --plans 300`."""
-import sys, time
-from solver import planner
-from tests.e2e import controlplane
-from tests.e2e.judge import court, legal
-from tests.solver.build import random_clusters
-from tests.solver.rules import world
-first,last=int(sys.argv[1]),int(sys.argv[2])
-loose = len(sys.argv)>3
-tot=court.Verdict(); st=0.0
-with controlplane.ControlPlane(**court.SETTINGS) as plane, court.Court(plane) as c:
-    t0=time.time()
-    for seed in range(first,last):
-        of,asked=random_clusters.draw(seed)
-        of=legal.admissible(of)
-        t=time.time()
-        p=planner.plan(of,world.shelf(),asked,planner.Run(clock=time.monotonic))
-        st+=time.time()-t
-        t=time.time()
-        v=(c.let_loose if loose else c.judge)(of,world.shelf(),p,asked)
-        print(seed,p.status,v.planned,v.bound,v.left_out,len(v.taken),round(time.time()-t,2),flush=True,file=sys.stderr)
-        for w in v.wrong+v.taken: print('   ',w,file=sys.stderr)
-        for f in ('planned','bound','left_out','elsewhere','waiting'): setattr(tot,f,getattr(tot,f)+getattr(v,f))
-        tot.taken+=v.taken
-    print(tot, 'solve',st,'all',time.time()-t0,file=sys.stderr)
+"""
+Judge plans and print the counts.
+
+    python -m tests.e2e.judge --plans 300              # random plans and all examples
+    python -m tests.e2e.judge --plans 300 --loose      # the same without anything that keeps pods to their places
+"""
+
+import argparse
+import sys
+import time
+
+from tests.e2e.controlplane import binaries
+from tests.e2e.judge import docket
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.e2e.judge", description="Judge plans with the real scheduler."
+    )
+    parser.add_argument("--plans", type=int, default=300, help="random plans")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--courts", type=int, default=2, help="control planes at once")
+    parser.add_argument("--loose", action="store_true", help="keep no pod to its place")
+    parser.add_argument("--no-examples", action="store_true", help="random plans only")
+    asked = parser.parse_args()
+    if missing := binaries.missing():
+        sys.exit(missing)
+    started = time.monotonic()
+    cases = [*([] if asked.no_examples else docket.examples()), *docket.random_cases(asked.first, asked.plans)]
+    record = docket.hear(cases, courts=asked.courts, loose=asked.loose, tell=lambda words: print(words, flush=True))
+    print(record)
+    print(f"{record.whole} of {record.plans} plans with no pod left over, {time.monotonic() - started:.0f} s")
+    if record.faults and not asked.loose:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

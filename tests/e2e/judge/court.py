@@ -37,8 +37,11 @@ SETTINGS: dict[str, Any] = {
 }
 """How a control plane is started for a court."""
 
-PATIENCE = 8.0
-"""Seconds without a decision after which the scheduler is taken to have none."""
+PATIENCE = 15.0
+"""Seconds without a pod bound after which the scheduler is taken to have no place for the rest."""
+
+LOOSE_PATIENCE = 4.0
+"""The same where pods without a place are nothing special; the scheduler tries again after a second."""
 
 BARRIER = "judge-barrier"
 """Namespace of the pod that shows how far the scheduler has read, and name of its node."""
@@ -59,8 +62,8 @@ class Verdict:
     """
     What the scheduler made of a plan.
 
-    `bound` of the `planned` pods are where the plan has them; `wrong` says of the others what became of them. `left_out`
-    are pods without a place by plan, `taken` says where the scheduler found one for them all the same.
+    `bound` of the `planned` pods are where the plan has them; `wrong` says of the others what became of them.
+    `left_out` are pods without a place by plan, `taken` says where the scheduler found one for them all the same.
     """
 
     planned: int = 0
@@ -110,24 +113,24 @@ class Court:
             thread.join()
 
     def judge(
-        self, of: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options
+        self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
     ) -> Verdict:
         """Hand the plan over with every pod kept to its place, then the pods that it leaves out."""
-        return self._session(scene.of_plan(of, known, answer, asked))
+        return self._session(scene.of_plan(of, known, answer, asked), PATIENCE)
 
     def let_loose(
-        self, of: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options
+        self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
     ) -> Verdict:
         """Hand the plan's nodes and all its pods over at once, with nothing that says which pod belongs where."""
         shown = scene.of_plan(of, known, answer, asked, held=False)
         shown.left_out.clear()
-        return self._session(shown)
+        return self._session(shown, LOOSE_PATIENCE)
 
-    def _session(self, shown: scene.Scene) -> Verdict:
+    def _session(self, shown: scene.Scene, patience: float) -> Verdict:
         verdict = Verdict(planned=len(shown.planned), left_out=len(shown.left_out))
         try:
             self._set(shown)
-            self._hear(shown.planned, verdict)
+            self._hear(shown.planned, verdict, patience)
             self._hear_left_out(shown.left_out, verdict)
         finally:
             self._clear(shown)
@@ -187,9 +190,9 @@ class Court:
         self._claim((pod, each.ephemeral) for pod, each in zip(made, pods, strict=True))
         return {pod["metadata"]["uid"]: each for pod, each in zip(made, pods, strict=True)}
 
-    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict) -> None:
+    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, patience: float) -> None:
         asked = self._ask(pods)
-        self._wait(lambda: all(self._node_of(uid) for uid in asked), PATIENCE, asked)
+        self._wait(lambda: all(self._node_of(uid) for uid in asked), patience, asked)
         for uid, each in asked.items():
             node = self._node_of(uid)
             if node == each.place:

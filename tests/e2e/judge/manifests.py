@@ -22,7 +22,7 @@ NODE_LOCAL = ("cpu", "memory", "ephemeral-storage")
 
 
 def to_manifests(of: cluster.Cluster) -> list[Object]:
-    """Namespaces, storage, nodes and pods of a cluster; NodePools, claims and budgets mean nothing to kube-scheduler."""
+    """Namespaces, storage, nodes and pods of a cluster: all that means something to kube-scheduler."""
     made = [namespace(name, labels) for name, labels in of.namespaces.items()]
     made += [storage_class(each) for each in of.storage_classes.values()]
     bound = {each.volume: each for each in of.volume_claims.values() if each.volume}
@@ -184,7 +184,9 @@ def ephemeral_claim(of: cluster.EphemeralClaim, owner: Object) -> Object:
     """The claim that the controller for generic ephemeral volumes makes for a pod that is stored already."""
     metadata = owner["metadata"]
     name = f"{metadata['name']}-{of.volume}"
-    made = volume_claim(cluster.VolumeClaim(metadata["namespace"], name, of.storage_class, access_modes=of.access_modes))
+    made = volume_claim(
+        cluster.VolumeClaim(metadata["namespace"], name, of.storage_class, access_modes=of.access_modes)
+    )
     made["metadata"]["ownerReferences"] = [
         {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
     ]
@@ -192,7 +194,10 @@ def ephemeral_claim(of: cluster.EphemeralClaim, owner: Object) -> Object:
 
 
 def _affinity(of: cluster.PodSpec) -> Iterator[tuple[str, Object]]:
-    required, preferred = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
+    required, preferred = (
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    )
     node: Object = {}
     if of.node_terms is not None:
         node[required] = {"nodeSelectorTerms": [_node_term(each) for each in of.node_terms]}

@@ -3,8 +3,8 @@ The cluster after a plan, as raw objects: what stands there, what the scheduler 
 
 Which nodes and pods there are then is the checker's reading of the question; every object is written from the cluster
 data. A pod is kept to its place by a taint that it alone tolerates. Where a taint cannot do that, a seat does: an
-extended resource that only that place has. These are pods that tolerate every taint anyway, and pods whose topology spread
-honours taints, for which a taint would change what is counted.
+extended resource that only that place has. These are pods that tolerate every taint anyway, and pods whose topology
+spread honours taints, for which a taint would change what is counted.
 """
 
 from __future__ import annotations
@@ -86,13 +86,13 @@ class _Stage:
     def scene(self, answer: plan.Plan) -> Scene:
         made = self._made
         seats: dict[str, int] = {}
-        for key, place in self._now.target.items():
-            made.planned.append(self._asked(key, place))
-            seats[place] = seats.get(place, 0) + self._needs_seat(self._of.pods[key].spec)
-        for each in answer.unschedulable:
-            made.left_out.append(self._asked(each.pod, ""))
-        for pod, place in self._now.running:
-            self._run(pod, place)
+        for key, target in self._now.target.items():
+            made.planned.append(self._asked(key, target))
+            seats[target] = seats.get(target, 0) + self._needs_seat(self._of.pods[key].spec)
+        for left in answer.unschedulable:
+            made.left_out.append(self._asked(left.pod, ""))
+        for pod, name in self._now.running:
+            self._run(pod, name)
         for place in self._now.places.values():
             made.nodes.append(self._node(place, seats.get(place.name, 0)))
             for each in self._daemons(place):

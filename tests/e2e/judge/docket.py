@@ -1,0 +1,135 @@
+"""
+Many plans before several courts at once: plans are made in one process, each court has a control plane and a thread.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import multiprocessing
+import pathlib
+import queue
+import time
+from collections.abc import Callable, Iterable
+
+from catalog import catalogue
+from solver import cluster, options, plan, planner, snapshot
+from tests.e2e import controlplane
+from tests.e2e.judge import court, legal
+from tests.solver.build import random_clusters
+from tests.solver.rules import world
+
+EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """A question: the random cluster of a seed, or the manifests in a folder."""
+
+    seed: int = 0
+    folder: pathlib.Path | None = None
+
+    def __str__(self) -> str:
+        return self.folder.name if self.folder else f"seed {self.seed}"
+
+    def question(self) -> tuple[cluster.Cluster, catalogue.Catalogue, options.Options]:
+        """Cluster, catalogue and options; the same each time."""
+        if self.folder:
+            asked = options.Options(time_limit=20.0, deterministic=True, workers=1)
+            return snapshot.read([str(self.folder)]), catalogue.embedded(), asked
+        of, asked = random_clusters.draw(self.seed)
+        return legal.admissible(of), world.shelf(), asked
+
+
+def random_cases(first: int, many: int) -> list[Case]:
+    """Random clusters over all rules."""
+    return [Case(seed) for seed in range(first, first + many)]
+
+
+def examples() -> list[Case]:
+    """All examples of the repository."""
+    return [Case(folder=path) for path in sorted(EXAMPLES.iterdir()) if path.is_dir()]
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+    """
+    What all courts found.
+
+    `planned` pods, of which `bound` are where planned, `elsewhere` on another node and `waiting` nowhere; `left_out`
+    pods, of which `confirmed` have no place. `faults` are sentences about plans that were wrong.
+    """
+
+    plans: int = 0
+    nodes: int = 0
+    planned: int = 0
+    bound: int = 0
+    elsewhere: int = 0
+    waiting: int = 0
+    whole: int = 0
+    left_out: int = 0
+    confirmed: int = 0
+    faults: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, case: Case, answer: plan.Plan, verdict: court.Verdict) -> None:
+        """Count one more plan."""
+        self.plans += 1
+        self.nodes += len(answer.create)
+        self.planned += verdict.planned
+        self.bound += verdict.bound
+        self.elsewhere += verdict.elsewhere
+        self.waiting += verdict.waiting
+        self.whole += not verdict.waiting
+        self.left_out += verdict.left_out
+        self.confirmed += verdict.left_out - len(verdict.taken)
+        self.faults += [f"{case}: {words}" for words in (*verdict.wrong, *verdict.taken)]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.plans} plans with {self.nodes} new nodes: {self.bound} of {self.planned} planned pods bound where "
+            f"planned, {self.elsewhere} elsewhere, {self.waiting} not bound; {self.confirmed} of {self.left_out} pods "
+            "that plans leave out confirmed"
+        )
+
+
+def answer(case: Case) -> plan.Plan:
+    """The plan for a case. Raises `planner.RejectedPlanError`."""
+    return planner.plan(*case.question(), planner.Run(clock=time.monotonic))
+
+
+def hear(
+    cases: Iterable[Case], *, courts: int = 2, loose: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> Record:
+    """
+    Judge the plans of all cases; with `loose` nothing keeps their pods to their places.
+
+    `tell` gets each fault as soon as it is known.
+    """
+    record = Record()
+    waiting: queue.SimpleQueue[tuple[Case, concurrent.futures.Future[plan.Plan]]] = queue.SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        spawn = multiprocessing.get_context("spawn")
+        pool = stack.enter_context(concurrent.futures.ProcessPoolExecutor(1, spawn))
+        for case in cases:
+            waiting.put((case, pool.submit(answer, case)))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        planes = [stack.enter_context(controlplane.ControlPlane(**court.SETTINGS)) for _ in range(courts)]
+        sitting = [stack.enter_context(court.Court(plane)) for plane in planes]
+
+        def work(bench: court.Court) -> None:
+            while True:
+                try:
+                    case, future = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                found = future.result()
+                verdict = (bench.let_loose if loose else bench.judge)(*case.question(), found)
+                record.add(case, found, verdict)
+                for words in () if loose else (*verdict.wrong, *verdict.taken):
+                    tell(f"{case}: {words}")
+
+        with concurrent.futures.ThreadPoolExecutor(courts) as threads:
+            for done in [threads.submit(work, bench) for bench in sitting]:
+                done.result()
+    return record
