@@ -316,8 +316,8 @@ def bound_volume(name: str, zone: str) -> list[Manifest]:
 
 def trace(count: int, path: Path) -> list[Manifest]:
     """
-    T: the first `count` pods of a trace in the format of `openb_pod_list_default.csv` that fit 32 vCPU; GPU demands
-    left aside.
+    T: the first `count` pods of a trace that fit 32 vCPU; GPU demands left aside. `path` is the trace itself
+    (`openb_pod_list_default.csv`) or what `bench.convert_trace` made of it.
     """
     rows = itertools.islice(itertools.cycle(list(fitting(path))), count)
     return base(ONE_ZONE) + [pod(f"trace-{i}", cpu, memory) for i, (cpu, memory) in enumerate(rows)]
@@ -326,13 +326,13 @@ def trace(count: int, path: Path) -> list[Manifest]:
 def fitting(path: Path) -> Iterator[tuple[int, int]]:
     """
     CPU (milli) and memory (Mi) of the trace's pods that fit the largest flavor beside its DaemonSets, in the trace's
-    order.
+    order. A row with a number in `pods` stands for so many.
     """
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             cpu, memory = int(row["cpu_milli"]), int(row["memory_mib"])
             if cpu <= 31440 and memory <= 247000:
-                yield cpu, memory
+                yield from itertools.repeat((cpu, memory), int(row.get("pods") or 1))
 
 
 WORKLOADS: dict[str, Callable[[int], list[Manifest]]] = {

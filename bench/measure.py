@@ -1,0 +1,223 @@
+"""
+One measurement in a process of its own: a file of manifests in, figures as JSON out.
+
+    python -m bench.measure FILE --what search --limits 1,5 --clock wall --seed 1
+    python -m bench.measure FILE --what karpenter,first-fit
+
+Time counts from the parsed problem to the checked plan: building, searching, naming, checking. See bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.peers import first_fit, karpenter
+from catalog import catalogue as catalogues
+from solver import build as builds
+from solver import cluster, evaluate, options, planner, problem, snapshot
+from solver import plan as plans
+from solver.model import solve as direct
+from solver.search import engine, params
+from solver.snapshot import pending
+
+Json = dict[str, Any]
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
+SHORTEST = 0.05
+DIRECT_PODS = 2000
+
+
+@dataclasses.dataclass(slots=True)
+class Question:
+    """A parsed problem and how to measure its answers."""
+
+    of: cluster.Cluster
+    known: catalogues.Catalogue
+    asked: options.Options
+    clock: Callable[[], float]
+
+    def build(self) -> builds.Build:
+        """The problem for the search."""
+        return builds.build_problem(self.of, self.known, self.asked)
+
+    def judge(self, build: builds.Build, found: params.Found) -> plans.Plan:
+        """Names, explanations and the checker's verdict."""
+        run = planner.Run(clock=self.clock)
+        return planner.assembled(self.of, self.known, self.asked, build, found, pending.pending(self.of), run)
+
+    def answer(self, until: float) -> Json:
+        """
+        Everything from the parsed problem on, aimed at being over after `until` seconds; 0 asks for the first plan.
+        """
+        wall, start = time.monotonic(), self.clock()
+        build = self.build()
+        built = self.clock() - start
+        # Naming and checking take about as long as building.
+        limit = max(SHORTEST, until - 2 * built) if until else 0.001
+        trace: list[tuple[float, int, int]] = []
+
+        def progress(report: params.Progress) -> None:
+            if report.cost is not None:
+                trace.append((round(self.clock() - start, 3), report.cost, report.bound or 0))
+
+        settings = params.Params(
+            clock=self.clock,
+            time_limit=limit,
+            seed=self.asked.seed,
+            workers=self.asked.workers,
+            gap=self.asked.gap,
+            progress=progress,
+        )
+        found = engine.search(build.problem, settings)
+        searched = self.clock() - start - built
+        plan = self.judge(build, found)
+        return {
+            **outcome(plan),
+            "until": until,
+            "seconds": self.clock() - start,
+            "wall": time.monotonic() - wall,
+            "build": built,
+            "search": searched,
+            "finish": self.clock() - start - built - searched,
+            "classes": len(build.problem.classes),
+            "phases": {p.name: round(p.seconds, 3) for p in found.phases},
+            "trace": trace,
+        }
+
+
+def outcome(plan: plans.Plan) -> Json:
+    """What a plan costs and what the checker says."""
+    return {
+        "cost": plan.cost.after,
+        "bound": plan.cost.lower_bound,
+        "nodes": len(plan.create),
+        "left_out": len(plan.unschedulable),
+        "accepted": plan.verification.ok,
+        "violations": len(plan.verification.violations),
+        "said": [v.message for v in plan.verification.violations[:3]],
+    }
+
+
+def search(question: Question, limits: list[float]) -> Json:
+    """The product: the first plan, then one plan for each limit, each from scratch."""
+    return {"first": question.answer(0), "runs": [question.answer(limit) for limit in limits]}
+
+
+def judged(question: Question, build: builds.Build, solution: problem.Solution, seconds: float) -> Json:
+    """A peer's solution through the checker."""
+    value = evaluate.value(build.problem, solution)
+    found = params.Found(solution, value, None, False, (), 0, "heuristic")
+    return {**outcome(question.judge(build, found)), "seconds": seconds}
+
+
+def first_fit_peer(question: Question) -> Json:
+    """First-fit-decreasing."""
+    start = question.clock()
+    build = question.build()
+    why = first_fit.missing(build.problem)
+    if why is not None:
+        return {"missing": why}
+    solution = first_fit.solve(build.problem)
+    return judged(question, build, solution, question.clock() - start)
+
+
+def direct_peer(question: Question, limits: list[float]) -> Json:
+    """The exact model alone, within each limit."""
+    build = question.build()
+    if int(build.problem.counts.sum()) > DIRECT_PODS:
+        return {"missing": f"the direct model is asked up to {DIRECT_PODS} pods: beyond, it only fills memory"}
+    runs = []
+    for limit in limits:
+        start = time.monotonic()
+        answer = direct.solve_direct(build.problem, time_limit=limit, workers=question.asked.workers)
+        seconds = time.monotonic() - start
+        if answer.solution is None:
+            runs.append({"until": limit, "seconds": seconds, "cost": None, "left_out": None})
+        else:
+            runs.append({"until": limit, **judged(question, build, answer.solution, seconds)})
+    return {"runs": runs}
+
+
+def karpenter_peer(question: Question, manifests: list[Json], timeout: float) -> Json:
+    """The real Karpenter; each claim at the cheapest offering that it still allows."""
+    why = karpenter.missing()
+    if why is not None:
+        return {"missing": why}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    asked = karpenter.problem(manifests, workers=[1], runs=1, timeoutSeconds=int(timeout))
+    result = karpenter.run(asked)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    (found,) = result["results"]
+    build = question.build()
+    solution, unknown = translated(build, found["plan"])
+    return {
+        **judged(question, build, solution, found["seconds"][0]),
+        "version": result["karpenter"],
+        "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "timed_out": found["timedOut"],
+        "said_cost": round(found["plan"]["hourlyEur"] * 1_000_000),
+        "unknown": unknown,
+    }
+
+
+def translated(build: builds.Build, plan: Json) -> tuple[problem.Solution, int]:
+    """Karpenter's claims as a solution, and how many have no offer of ours."""
+    of_pod = {pod: index for index, each in enumerate(build.problem.classes) for pod in each.pods}
+    offers = {(o.node_pool, o.flavor, o.zone): i for i, o in reversed(list(enumerate(build.problem.offers)))}
+    new, unknown = [], 0
+    for claim in plan["claims"]:
+        offer = offers.get((claim["nodePool"], claim["flavor"], claim["zone"]))
+        if offer is None:
+            unknown += 1
+            continue
+        counts: dict[int, int] = {}
+        for pod in claim["pods"]:
+            counts[of_pod[pod]] = counts.get(of_pod[pod], 0) + 1
+        new.append((offer, tuple(sorted(counts.items()))))
+    return problem.Solution(new=tuple(new)), unknown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--what", default="search", help="search, or peers: karpenter, first-fit, direct")
+    parser.add_argument("--limits", default="1,5")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gap", type=float, default=0.0)
+    parser.add_argument("--timeout", type=float, default=300.0)
+    parser.add_argument("--started", type=float, default=None, help="monotonic clock when the process was started")
+    asked = parser.parse_args()
+    started = asked.started if asked.started is not None else time.monotonic()
+    limits = [float(x) for x in asked.limits.split(",")]
+    of = snapshot.read([str(asked.file)])
+    question = Question(
+        of, catalogues.embedded(), options.Options(seed=asked.seed, gap=asked.gap), CLOCKS[asked.clock]
+    )
+    question.known.offerings("GRA11")
+    parsed = time.monotonic() - started
+    answer: Json = {}
+    for what in asked.what.split(","):
+        if what == "search":
+            answer |= search(question, limits)
+            answer["process_wall"] = parsed + answer["runs"][-1]["wall"]
+        elif what == "karpenter":
+            manifests = json.loads(asked.file.read_text())["items"]
+            answer[what] = karpenter_peer(question, manifests, asked.timeout)
+        elif what == "first-fit":
+            answer[what] = first_fit_peer(question)
+        else:
+            answer[what] = direct_peer(question, limits)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    answer |= {"rss_mb": usage.ru_maxrss / 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""
+The bench: every workload and seed in a fresh process, peers beside it, results as JSON.
+
+    scripts/bench [--workloads K2000,R1000/30] [--seeds 3] [--peers karpenter,first-fit,direct] [--quick] [--add]
+
+bench/README.md is the protocol; `bench.report` makes the table and the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import report, workloads
+
+Json = dict[str, Any]
+RESULTS = Path(__file__).parent / "results"
+PEERS = ("karpenter", "first-fit", "direct")
+
+LIMITS: dict[str, tuple[float, ...]] = {
+    "KD2000": (5,),
+    "KD10000": (10,),
+    "X2000": (5,),
+    "T5000": (1,),
+    "R10000/1000": (5,),
+    "V5000": (5,),
+    "B32000/30": (5, 20),
+    "G20000": (5,),
+}
+"""Seconds after which a workload is looked at; others after 1 s and 5 s."""
+
+QUICK = ("K2000", "R1000/30", "T5000", "X2000")
+GROWTH_PODS = tuple(1000 * 2**i for i in range(6))
+GROWTH_CLASSES = tuple(30 * 2**i for i in range(6))
+
+
+def growth() -> Iterator[tuple[str, Callable[[int], list[workloads.Manifest]]]]:
+    """Growth series: pods at 30 classes, classes at 10,000 pods."""
+    for pods in GROWTH_PODS:
+        yield f"pods/{pods}", lambda seed, pods=pods: workloads.random_classes(pods, 30, seed)  # type: ignore[misc]
+    for classes in GROWTH_CLASSES:
+        yield f"classes/{classes}", lambda seed, classes=classes: workloads.random_classes(10000, classes, seed)  # type: ignore[misc]
+
+
+def measure(file: Path, *arguments: str, timeout: float = 900.0) -> Json:
+    """Run `bench.measure` in a process of its own; what went wrong comes as {"error": ...}."""
+    command = [sys.executable, "-m", "bench.measure", str(file), "--started", str(time.monotonic()), *arguments]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {timeout:.0f} s"}
+    if ended.returncode:
+        return {"error": (ended.stderr.strip().splitlines() or ["ended without a word"])[-1]}
+    answer: Json = json.loads(ended.stdout)
+    return answer
+
+
+def environment(clock: str) -> Json:
+    """Date, machine, load and versions."""
+    versions = {name: importlib.metadata.version(name) for name in ("karpenter-ovhcloud", "ortools", "numpy")}
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    model = next((x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")), "unknown")
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": " ".join(["scripts/bench", *sys.argv[1:]]),
+        "commit": commit.stdout.strip(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": [round(x, 1) for x in os.getloadavg()],
+        "clock": clock,
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def one(name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace) -> Iterator[Json]:
+    """All measurements of one workload and seed."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "problem.json")
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+        limits = ",".join(str(x) for x in LIMITS.get(name, (1, 5)))
+        common = ("--limits", limits, "--clock", asked.clock, "--seed", str(seed))
+        load = os.getloadavg()[0]
+        yield {
+            "workload": name,
+            "seed": seed,
+            "what": "search",
+            "load": load,
+            **measure(file, "--what", "search", *common),
+        }
+        if asked.peers and seed <= asked.peer_seeds:
+            found = measure(file, "--what", ",".join(asked.peers), *common)
+            for peer in asked.peers:
+                answer = found.get(peer, {"error": found.get("error", "no answer")})
+                yield {"workload": name, "seed": seed, "what": peer, "load": load, **answer}
+
+
+def grow(name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace) -> Json:
+    """Time to a gap of 1 %."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "problem.json")
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+        answer = measure(file, "--limits", "10", "--gap", "0.01", "--clock", asked.clock, "--seed", str(seed))
+    return {"workload": name, "seed": seed, "what": "growth", **answer}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure plans against a proven bound.")
+    parser.add_argument("--workloads", default=None, help="names separated by commas; all without it")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--peers", default=",".join(PEERS), help="karpenter,first-fit,direct, or nothing")
+    parser.add_argument("--peer-seeds", type=int, default=99, help="ask the peers up to this seed only")
+    parser.add_argument("--quick", action="store_true", help="one seed of " + ", ".join(QUICK))
+    parser.add_argument("--growth", action="store_true", help="the growth series instead of workloads")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="what a second is")
+    parser.add_argument("--trace", type=Path, default=None, help="openb_pod_list_default.csv instead of the sample")
+    parser.add_argument("--to", type=Path, default=RESULTS / "results.json")
+    parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads and seeds")
+    asked = parser.parse_args()
+    asked.peers = [p for p in asked.peers.split(",") if p]
+    unknown = set(asked.peers) - set(PEERS)
+    if unknown:
+        parser.error(f"unknown peer {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    known = list(QUICK) if asked.quick else list(workloads.WORKLOADS)
+    asked.names = asked.workloads.split(",") if asked.workloads else known
+    strange = [n for n in asked.names if n not in workloads.WORKLOADS]
+    if strange:
+        parser.error(f"unknown workload {', '.join(strange)}; there are {', '.join(workloads.WORKLOADS)}")
+    if asked.quick:
+        asked.seeds = 1
+    return asked
+
+
+def main() -> None:
+    asked = arguments()
+    kept: Json = {"environment": [], "results": []}
+    if asked.add and asked.to.exists():
+        kept = json.loads(asked.to.read_text())
+    kept["environment"].append(environment(asked.clock))
+    asked.to.parent.mkdir(exist_ok=True)
+
+    def keep(result: Json) -> None:
+        key = (result["workload"], result["seed"], result["what"])
+        kept["results"] = [r for r in kept["results"] if (r["workload"], r["seed"], r["what"]) != key] + [result]
+        asked.to.write_text(json.dumps(kept, indent=1))
+        print(report.line(result), flush=True)
+
+    for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
+        if asked.growth:
+            for name, make in growth():
+                keep(grow(name, seed, make(seed), asked))
+            continue
+        for name in asked.names:
+            full = name == "T5000" and asked.trace is not None
+            manifests = workloads.trace(5000, asked.trace) if full else workloads.WORKLOADS[name](seed)
+            for result in one(name, seed, manifests, asked):
+                keep(result)
+    report.write(kept, asked.to.parent)
+
+
+if __name__ == "__main__":
+    main()
