@@ -37,11 +37,8 @@ SETTINGS: dict[str, Any] = {
 }
 """How a control plane is started for a court."""
 
-PATIENCE = 15.0
-"""Seconds without a pod bound after which the scheduler is taken to have no place for the rest."""
-
-LOOSE_PATIENCE = 4.0
-"""The same where pods without a place are nothing special; the scheduler tries again after a second."""
+PATIENCE = 4.0
+"""Seconds without a pod bound after which the waiting ones are made anew; the scheduler retries after a second."""
 
 BARRIER = "judge-barrier"
 """Namespace of the pod that shows how far the scheduler has read, and name of its node."""
@@ -63,7 +60,8 @@ class Verdict:
     What the scheduler made of a plan.
 
     `bound` of the `planned` pods are where the plan has them; `wrong` says of the others what became of them.
-    `left_out` are pods without a place by plan, `taken` says where the scheduler found one for them all the same.
+    `left_out` are pods without a place by plan, `taken` maps those that the scheduler found one for
+    all the same to its node. `renewed` counts how often waiting pods were made anew.
     """
 
     planned: int = 0
@@ -71,8 +69,9 @@ class Verdict:
     left_out: int = 0
     elsewhere: int = 0
     waiting: int = 0
+    renewed: int = 0
     wrong: list[str] = dataclasses.field(default_factory=list)
-    taken: list[str] = dataclasses.field(default_factory=list)
+    taken: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Court:
@@ -116,7 +115,7 @@ class Court:
         self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
     ) -> Verdict:
         """Hand the plan over with every pod kept to its place, then the pods that it leaves out."""
-        return self._session(scene.of_plan(of, known, answer, asked), PATIENCE)
+        return self._session(scene.of_plan(of, known, answer, asked))
 
     def let_loose(
         self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
@@ -124,13 +123,13 @@ class Court:
         """Hand the plan's nodes and all its pods over at once, with nothing that says which pod belongs where."""
         shown = scene.of_plan(of, known, answer, asked, held=False)
         shown.left_out.clear()
-        return self._session(shown, LOOSE_PATIENCE)
+        return self._session(shown, again=False)
 
-    def _session(self, shown: scene.Scene, patience: float) -> Verdict:
+    def _session(self, shown: scene.Scene, *, again: bool = True) -> Verdict:
         verdict = Verdict(planned=len(shown.planned), left_out=len(shown.left_out))
         try:
             self._set(shown)
-            self._hear(shown.planned, verdict, patience)
+            self._hear(shown.planned, verdict, again)
             self._hear_left_out(shown.left_out, verdict)
         finally:
             self._clear(shown)
@@ -190,9 +189,22 @@ class Court:
         self._claim((pod, each.ephemeral) for pod, each in zip(made, pods, strict=True))
         return {pod["metadata"]["uid"]: each for pod, each in zip(made, pods, strict=True)}
 
-    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, patience: float) -> None:
+    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, again: bool) -> None:
+        """
+        Wait until all pods are bound.
+
+        Pods that are not are made anew (unless `again` is off) for as long as that helps: what tells kube-scheduler
+        that a waiting pod may fit now misses some cases, such as affinity with a namespaceSelector, and it then looks
+        at the pod again after five minutes only.
+        """
         asked = self._ask(pods)
-        self._wait(lambda: all(self._node_of(uid) for uid in asked), patience, asked)
+        bound = -1
+        while not self._all_bound(asked) and again:
+            before, bound = bound, sum(bool(self._node_of(uid)) for uid in asked)
+            if bound == before:
+                break
+            verdict.renewed += 1
+            asked = self._renew(asked)
         for uid, each in asked.items():
             node = self._node_of(uid)
             if node == each.place:
@@ -204,6 +216,21 @@ class Court:
                 verdict.waiting += 1
                 verdict.wrong.append(f"{each.key}: planned on {each.place}, not bound: {self._refusal(uid)}")
 
+    def _all_bound(self, asked: Iterable[str]) -> bool:
+        """Wait for the binding of pods for as long as there is any."""
+        return self._wait(lambda: all(self._node_of(uid) for uid in asked), PATIENCE, asked)
+
+    def _renew(self, asked: dict[str, scene.Asked]) -> dict[str, scene.Asked]:
+        """The pods that were asked about, those without a node made anew."""
+        waiting = [each for uid, each in asked.items() if not self._node_of(uid)]
+        for each in waiting:
+            metadata = each.manifest["metadata"]
+            space, name = metadata["namespace"], metadata["name"]
+            self._client.delete("v1", "Pod", name, namespace=space, grace_seconds=0)
+            for claim in each.ephemeral:
+                self._client.delete("v1", "PersistentVolumeClaim", f"{name}-{claim.volume}", namespace=space)
+        return {uid: each for uid, each in asked.items() if self._node_of(uid)} | self._ask(waiting[::-1])
+
     def _hear_left_out(self, pods: Sequence[scene.Asked], verdict: Verdict) -> None:
         asked = self._ask(pods)
         # The scheduler does not even look at pods whose resource claims are missing.
@@ -213,7 +240,7 @@ class Court:
             raise TimeoutError(f"the scheduler said nothing about {', '.join(silent)}, which the plan leaves out")
         for uid, each in asked.items():
             if self._node_of(uid):
-                verdict.taken.append(f"{each.key}: left out, bound to {self._node_of(uid)}")
+                verdict.taken[each.key] = self._node_of(uid)
 
     def _node_of(self, uid: str) -> str:
         return str(self._pods.get(uid, {}).get("spec", {}).get("nodeName", ""))

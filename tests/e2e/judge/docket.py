@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from catalog import catalogue
 from solver import cluster, options, plan, planner, snapshot
 from tests.e2e import controlplane
-from tests.e2e.judge import court, legal
+from tests.e2e.judge import bars, court, legal
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
 
@@ -58,7 +58,9 @@ class Record:
     What all courts found.
 
     `planned` pods, of which `bound` are where planned, `elsewhere` on another node and `waiting` nowhere; `left_out`
-    pods, of which `confirmed` have no place. `faults` are sentences about plans that were wrong.
+    pods, of which `confirmed` have no place and `barred` would have one if kube-scheduler alone decided (see `bars`).
+    `whole` counts plans with no pod waiting, `renewed` those whose scheduler had to be asked again. `faults` are
+    sentences about plans that were wrong.
     """
 
     plans: int = 0
@@ -70,12 +72,17 @@ class Record:
     whole: int = 0
     left_out: int = 0
     confirmed: int = 0
+    barred: int = 0
+    renewed: int = 0
     faults: list[str] = dataclasses.field(default_factory=list)
 
-    def add(self, case: Case, answer: plan.Plan, verdict: court.Verdict) -> None:
-        """Count one more plan."""
+    def add(self, case: Case, found: plan.Plan, verdict: court.Verdict, barred: set[str]) -> list[str]:
+        """Count one more plan; its faults, for which the pods that are `barred` are none."""
+        faults = [*verdict.wrong]
+        faults += [f"{k}: left out, bound to {v}" for k, v in verdict.taken.items() if k not in barred]
+        faults = [f"{case}: {words}" for words in faults]
         self.plans += 1
-        self.nodes += len(answer.create)
+        self.nodes += len(found.create)
         self.planned += verdict.planned
         self.bound += verdict.bound
         self.elsewhere += verdict.elsewhere
@@ -83,13 +90,17 @@ class Record:
         self.whole += not verdict.waiting
         self.left_out += verdict.left_out
         self.confirmed += verdict.left_out - len(verdict.taken)
-        self.faults += [f"{case}: {words}" for words in (*verdict.wrong, *verdict.taken)]
+        self.barred += len(barred)
+        self.renewed += bool(verdict.renewed)
+        self.faults += faults
+        return faults
 
     def __str__(self) -> str:
         return (
             f"{self.plans} plans with {self.nodes} new nodes: {self.bound} of {self.planned} planned pods bound where "
             f"planned, {self.elsewhere} elsewhere, {self.waiting} not bound; {self.confirmed} of {self.left_out} pods "
-            "that plans leave out confirmed"
+            f"that plans leave out confirmed, {self.barred} barred by rules that kube-scheduler does not have; "
+            f"{self.renewed} plans had to be asked about again"
         )
 
 
@@ -124,10 +135,12 @@ def hear(
                 except queue.Empty:
                     return
                 found = future.result()
-                verdict = (bench.let_loose if loose else bench.judge)(*case.question(), found)
-                record.add(case, found, verdict)
-                for words in () if loose else (*verdict.wrong, *verdict.taken):
-                    tell(f"{case}: {words}")
+                question = case.question()
+                verdict = (bench.let_loose if loose else bench.judge)(*question, found)
+                barred = {pod for pod, node in verdict.taken.items() if bars.barred(*question, found, pod, node)}
+                faults = record.add(case, found, verdict, barred)
+                for words in () if loose else faults:
+                    tell(words)
 
         with concurrent.futures.ThreadPoolExecutor(courts) as threads:
             for done in [threads.submit(work, bench) for bench in sitting]:
