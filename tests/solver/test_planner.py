@@ -1,0 +1,45 @@
+"""The whole path on random clusters over all rules: what the planner plans, the independent checker accepts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+
+import pytest
+
+from solver import planner
+from tests.solver.build import random_clusters
+from tests.solver.rules import world
+
+RUN = planner.Run(clock=time.monotonic)
+
+
+def outcomes(seeds: range) -> Counter[str]:
+    """Plan each random cluster; a rejected plan raises."""
+    found: Counter[str] = Counter()
+    for seed in seeds:
+        of, asked = random_clusters.draw(seed)
+        plan = planner.plan(of, world.shelf(), dataclasses.replace(asked, mode="provision", time_limit=10.0), RUN)
+        assert plan.verification.ok, f"seed {seed}"
+        assert not any("rejected by the checker" in note for note in plan.notes), f"seed {seed}: {plan.notes}"
+        found[plan.status] += 1
+        found["placed"] += len(plan.placements)
+        found["left out"] += len(plan.unschedulable)
+    return found
+
+
+@pytest.mark.parametrize("first", range(0, 500, 50))
+def test_checker_accepts_every_plan(first: int):
+    """Fifty random clusters: no plan is rejected, and some pods are placed."""
+    found = outcomes(range(first, first + 50))
+
+    assert found["placed"] > 0
+    assert found["left out"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3600)
+def test_checker_accepts_ten_thousand_plans():
+    """The same for ten thousand, in the nightly run."""
+    assert outcomes(range(1000, 11000))["placed"] > 0
