@@ -71,7 +71,7 @@ class Budgets:
     snapshot: cluster.Cluster
     by_namespace: dict[str, list[cluster.Budget]]
     _known: dict[tuple[str, int], tuple[cluster.Budget, ...]] = dataclasses.field(default_factory=dict)
-    _allowed: dict[int, int] = dataclasses.field(default_factory=dict)
+    _counts: dict[int, tuple[int, int]] | None = None
 
     @classmethod
     def of(cls, snapshot: cluster.Cluster) -> Budgets:
@@ -96,10 +96,19 @@ class Budgets:
         """How many of a budget's pods may be disrupted now: what its status says, or what follows from its pods."""
         if budget.disruptions_allowed is not None:
             return budget.disruptions_allowed
-        if id(budget) not in self._allowed:
-            pods = [p for p in self.snapshot.pods.values() if is_active(p) and p.node and budget in self.covering(p)]
-            self._allowed[id(budget)] = _allowance(budget, len(pods), sum(pod.ready for pod in pods))
-        return self._allowed[id(budget)]
+        if self._counts is None:
+            self._counts = self._counted()
+        return _allowance(budget, *self._counts.get(id(budget), (0, 0)))
+
+    def _counted(self) -> dict[int, tuple[int, int]]:
+        """How many running pods each budget covers, and how many of them are ready."""
+        found: dict[int, tuple[int, int]] = {}
+        for pod in self.snapshot.pods.values():
+            if pod.node and is_active(pod):
+                for budget in self.covering(pod):
+                    pods, ready = found.get(id(budget), (0, 0))
+                    found[id(budget)] = (pods + 1, ready + pod.ready)
+        return found
 
     def never_allow(self, pod: cluster.Pod) -> bool:
         """Whether a pod can never be evicted: two budgets, or one that allows no disruption at all."""

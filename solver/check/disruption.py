@@ -10,7 +10,7 @@ drift.go), `pkg/utils/disruption` and `pkg/controllers/state/statenode.go`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from catalog import labels as names
 from solver import cluster, plan
@@ -33,13 +33,14 @@ def violations(known: facts.Facts) -> Iterator[plan.Violation]:
             yield _violation(MODE, gone.node, "nothing is removed when nodes are provisioned")
         return
     on = _pods_by_node(known)
+    promised = {pod.nominated_node: pod.key for pod in known.snapshot.pods.values() if demand.is_waiting(pod)}
     for gone in known.answer.delete:
         node = known.snapshot.nodes.get(gone.node)
         if node is None:
             continue
         yield from _described(known, gone, node, on.get(gone.node, []))
         if known.asked.mode == "consolidate":
-            words = _not_a_candidate(known, node) or _not_for(gone.reason, known, node, on.get(gone.node, []))
+            words = _not_a_candidate(known, node, promised) or _not_for(gone.reason, known, node, on.get(gone.node, []))
             if words is not None:
                 yield _violation(RULE, gone.node, words)
             yield from _unplaced(known, gone)
@@ -90,7 +91,7 @@ def _described(
             yield _violation(ACCOUNT, node.name, f"its {what} is {true or 'none'}, not {stated or 'none'}")
 
 
-def _not_a_candidate(known: facts.Facts, node: cluster.Node) -> str | None:
+def _not_a_candidate(known: facts.Facts, node: cluster.Node, promised: Mapping[str, str]) -> str | None:
     claim = known.claim_of.get(node.name)
     if claim is None:
         return "no NodeClaim owns it"
@@ -104,10 +105,7 @@ def _not_a_candidate(known: facts.Facts, node: cluster.Node) -> str | None:
         return "it is not initialized"
     if node.annotations.get(demand.DO_NOT_DISRUPT) == "true":
         return "its annotation karpenter.sh/do-not-disrupt forbids it"
-    for pod in known.snapshot.pods.values():
-        if pod.nominated_node == node.name and demand.is_waiting(pod):
-            return f"it is nominated for the pending pod {pod.key}"
-    return None
+    return f"it is nominated for the pending pod {promised[node.name]}" if node.name in promised else None
 
 
 def _not_for(reason: str, known: facts.Facts, node: cluster.Node, pods: list[cluster.Pod]) -> str | None:
