@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from solver import plan
-from solver.check import facts
+from solver.check import facts, hosts
 
 PODS, NAMES, PLACE, COST = "pods", "names", "place", "cost"
 
@@ -75,10 +75,12 @@ def cost(known: facts.Facts) -> Iterator[plan.Violation]:
     answer = known.answer
     figures = answer.cost
     before = sum(
-        known.hourly(known.flavor(node.labels), pool)
+        known.hourly(known.flavor(hosts.labels_of(node, known.claim_of.get(node.name))), pool)
         for node in known.snapshot.nodes.values()
         if (pool := known.node_pool(node))
-    ) + sum(known.hourly(known.flavor(claim.labels), claim.node_pool) for claim in known.in_flight.values())
+    ) + sum(
+        known.hourly(known.flavor(hosts.claim_labels(claim)), claim.node_pool) for claim in known.in_flight.values()
+    )
     expected = (
         ("before", figures.before, before),
         ("create", figures.create, sum(new.hourly for new in answer.create)),

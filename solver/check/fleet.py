@@ -65,10 +65,15 @@ def _owned(known: facts.Facts, standing: Collection[str]) -> Iterator[tuple[str,
         if (node := known.snapshot.nodes.get(name)) is not None:
             claim = known.claim_of.get(name)
             reported = {**(claim.capacity if claim is not None else {}), **_known(node.capacity)}
-            labels, pool, going = node.labels, known.node_pool(node), name in known.leaving
+            labels, pool, going = hosts.labels_of(node, claim), known.node_pool(node), name in known.leaving
         else:
             claim = known.in_flight[name]
-            reported, labels, pool, going = dict(claim.capacity), claim.labels, claim.node_pool, claim.deleting
+            reported, labels, pool, going = (
+                dict(claim.capacity),
+                hosts.claim_labels(claim),
+                claim.node_pool,
+                claim.deleting,
+            )
         if pool and not going:
             yield pool, hosts.capacity(labels, reported, known)
 
@@ -158,7 +163,7 @@ def _ovh_pools(
     contents: dict[str, tuple[str, str]] = {}
     for name in standing:
         node = known.snapshot.nodes.get(name)
-        labels = node.labels if node is not None else known.in_flight[name].labels
+        labels = node.labels if node is not None else hosts.claim_labels(known.in_flight[name])
         if names.OVH_POOL in labels:
             sizes[labels[names.OVH_POOL]] += 1
             contents[labels[names.OVH_POOL]] = (known.flavor(labels), labels.get(names.ZONE, ""))

@@ -87,10 +87,9 @@ def _filled(reported: Mapping[str, int], otherwise: Mapping[str, int]) -> Mappin
 
 
 def _node(node: cluster.Node, claim: cluster.NodeClaim | None, known: facts.Facts) -> Host:
-    labels: Mapping[str, str] = node.labels
+    labels = labels_of(node, claim)
     taints, allocatable = node.taints, node.allocatable
     if claim is not None and not is_registered(node, claim):
-        labels = {**daemons.REGISTERED, **labels, **_claim_labels(claim)}
         taints = claim.taints
     if claim is not None and not is_initialized(node, claim):
         labels = {**daemons.REGISTERED, **labels}
@@ -106,11 +105,18 @@ def _node(node: cluster.Node, claim: cluster.NodeClaim | None, known: facts.Fact
 
 
 def _claim(claim: cluster.NodeClaim, known: facts.Facts) -> Host:
-    labels = market.with_old_names({**daemons.REGISTERED, **_claim_labels(claim), names.HOSTNAME: claim.name})
+    labels = market.with_old_names({**daemons.REGISTERED, **claim_labels(claim), names.HOSTNAME: claim.name})
     return Host(claim.name, labels, claim.taints, _claim_allocatable(claim, labels, known), claim=claim)
 
 
-def _claim_labels(claim: cluster.NodeClaim) -> dict[str, str]:
+def labels_of(node: cluster.Node, claim: cluster.NodeClaim | None) -> Mapping[str, str]:
+    """Labels that count for a node: its own, and before registration those of its claim on top."""
+    if claim is None or is_registered(node, claim):
+        return node.labels
+    return {**node.labels, **claim_labels(claim)}
+
+
+def claim_labels(claim: cluster.NodeClaim) -> dict[str, str]:
     """Labels that the claim's node will have; a requirement with one value decides a label."""
     decided = {e.key: e.values[0] for e in claim.requirements if e.operator == "In" and len(e.values) == 1}
     owner = {names.NODEPOOL: claim.node_pool} if claim.node_pool else {}
