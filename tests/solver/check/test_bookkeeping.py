@@ -122,3 +122,13 @@ def test_sums_of_money(figure):
     assert (answer.cost.before, answer.cost.create, answer.cost.after) == (100_000, 100_000, 200_000)
     assert verdict.verdict(world, answer).ok
     assert verdict.broken(world, wrong) == {"cost"}
+
+
+def test_what_is_paid_for_before():
+    """Claims without a node are paid for too; what their labels or requirements say decides the flavor."""
+    in_flight = b.claim("c1", requirements=(b.expression(b.TYPE, "In", "b3-16"),))
+    world = b.cluster(in_flight, b.owned("going", of="b3-8", deleting=True))
+    answer = b.plan(world)
+    right = b.changed(answer, cost=b.changed(answer.cost, before=150_000, after=150_000))
+
+    assert verdict.verdict(world, right).ok
