@@ -29,7 +29,7 @@ def outcomes(seeds: range) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize("first", range(0, 500, 50))
+@pytest.mark.parametrize("first", range(0, 1000, 50))
 def test_checker_accepts_every_plan(first: int):
     """Fifty random clusters: no plan is rejected, and some pods are placed."""
     found = outcomes(range(first, first + 50))
@@ -42,4 +42,4 @@ def test_checker_accepts_every_plan(first: int):
 @pytest.mark.timeout(4 * 3600)
 def test_checker_accepts_ten_thousand_plans():
     """The same for ten thousand, in the nightly run."""
-    assert outcomes(range(1000, 11000))["placed"] > 0
+    assert outcomes(range(1000, 11_000))["placed"] > 0
