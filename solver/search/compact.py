@@ -84,6 +84,7 @@ def solve(
     room: Room | None = None,
     limits: Limits | None = None,
     penalty: float | None = None,
+    spare: float | None = None,
     strong: bool = True,
     time_limit: float | None = None,
 ) -> Volumes | None:
@@ -97,6 +98,7 @@ def solve(
     room: what is free on existing nodes.
     limits: limits on the new nodes.
     penalty: micro-euro per pod left out, or None when all must be placed.
+    spare: how many pods may be left out for nothing, or None.
     strong: add the dual feasible rows.
     time_limit: seconds.
 
@@ -117,7 +119,7 @@ def solve(
     if room is not None:
         high[first_room:first_node] = room.most[room_class, room_group]
     cost[first_left:] = penalty or 0.0
-    high[first_left:] = counts if penalty is not None else 0.0
+    high[first_left:] = counts if penalty is not None or spare is not None else 0.0
     program = linear.Program(cost=cost, low=np.zeros(size), high=high)
 
     demand = program.add_rows(counts, np.full(n_classes, np.inf))
@@ -145,6 +147,9 @@ def solve(
         rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / scale)
         program.add_entries(rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / scale[:, None])
 
+    if spare is not None:
+        row = program.add_rows(np.array([-np.inf]), np.array([spare]))
+        program.add_entries(row, np.arange(first_left, size), np.ones(n_classes))
     answer = linear.solve(program, time_limit=time_limit)
     if answer is None:
         return None

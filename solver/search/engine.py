@@ -137,6 +137,9 @@ class Engine:
 
     def found(self) -> params.Found:
         """The answer so far."""
+        if self.unplaced() and not self.optimal:
+            self.bound = 0.0
+            self.relax(self.whole_field(), strong=True, spare=float(sum(self.value.unplaced)))
         return params.Found(
             solution=self.best,
             value=self.value,
@@ -165,10 +168,10 @@ class Engine:
             np.array([c.room for c in self.problem.caps], dtype=np.float64),
         )
 
-    def relax(self, whole: fields.Field, *, strong: bool) -> compact.Volumes | None:
+    def relax(self, whole: fields.Field, *, strong: bool, spare: float | None = None) -> compact.Volumes | None:
         """
         Solve the relaxation of the whole problem and keep its bound when it is valid for the incumbent's class of
-        solutions.
+        solutions: those that leave out no more pods than `spare`.
         """
         nodes = np.arange(len(self.problem.nodes))
         counts = self.problem.counts.astype(np.float64)
@@ -180,6 +183,7 @@ class Engine:
             merged.counts,
             room=merge.room_of(merged, room),
             limits=self.limits(whole),
+            spare=spare,
             strong=strong,
             time_limit=max(1.0, self.budget.left()),
         )
@@ -478,18 +482,19 @@ class Engine:
             self.budget.tick(0)
             return self.budget.over(target)
 
-        answer = columns.generate(cell.counts.astype(np.float64), self.rng, cell.packer.kinds, stop)
+        answer = columns.generate(
+            cell.counts.astype(np.float64),
+            self.rng,
+            cell.packer.kinds,
+            stop,
+            deterministic=self.settings.deterministic,
+            seed=self.settings.seed,
+        )
         if answer is None:
             return
-        if whole is not None and not cell.on_nodes.any() and self.narrowing_is_exact():
-            bound = columns.bound(
-                cell.counts.astype(np.float64),
-                answer[1],
-                stop,
-                deterministic=self.settings.deterministic,
-                seed=self.settings.seed,
-            )
-            self.bound = max(self.bound, bound)
+        firm = bool(cell.field.host.firm.all())
+        if whole is not None and firm and not cell.on_nodes.any() and self.narrowing_is_exact():
+            self.bound = max(self.bound, answer[2] * (1 - self.charge_share()))
         cell.packer.value = np.maximum(answer[1], 1e-6)
         kind, counts = columns.dive(cell.counts, self.rng, cell.packer.tail_kinds, stop)
         cell.packer.shrink(kind, counts)

@@ -240,6 +240,13 @@ class _Rules:
         ]
         return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
+    def counted(self, rule: problems.Spread) -> Mask:
+        """Cells whose pods count; all places of a cell agree."""
+        result = np.zeros(self.cells.count, dtype=bool)
+        result[self.cells.of_node[rule.node_counted]] = True
+        result[self.cells.of_offer[rule.offer_counted]] = True
+        return result
+
     def running(self, per_node: Ints, topology: int) -> Ints:
         """Sums of a number per existing node over domains."""
         keys = self.problem.topologies[topology]
@@ -290,7 +297,8 @@ class _Rules:
         there = self.running(rule.node_counted.astype(np.int64), rule.topology) > 0
         counted = np.flatnonzero(rule.always | there)
         big = float(self.total.sum() + running.sum())
-        members = [self.volumes(rule.group.members, domains, d) for d in range(size)]
+        visible = np.where(self.counted(rule), domains, -1)
+        members = [self.volumes(rule.group.members, visible, d) for d in range(size)]
         for domain in range(size):
             owners = self.volumes(rule.owners, domains, domain)
             if not len(owners):
