@@ -12,7 +12,9 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from solver.model.variables import Sum, Variables
+import numpy as np
+
+from solver.model.variables import Sum, Variables, capacity
 from solver.problem import Problem, Value
 
 LIMIT = 2**50
@@ -35,11 +37,6 @@ class Stage:
     terms: tuple[Term, ...]
     weights: tuple[int, ...]
     total: Sum
-
-    @property
-    def least(self) -> list[int]:
-        """What each number is at least."""
-        return [term.total.lower // term.scale for term in self.terms]
 
     def floor(self, numbers: Sequence[int]) -> int:
         """The smallest total of solutions with these numbers."""
@@ -81,12 +78,11 @@ def terms(problem: Problem, variables: Variables) -> list[Term]:
     return [*unplaced, Term("preferences", Sum()), rank, Term("cost", priced, scale=100)]
 
 
-def stages(all_terms: Sequence[Term]) -> list[Stage]:
-    """Terms put together where that is exact; the last one, cost, stays alone."""
-    *small, cost = all_terms
+def stages(terms: Sequence[Term]) -> list[Stage]:
+    """Terms put together where that is exact."""
     together: list[list[Term]] = []
     size = LIMIT
-    for term in small:
+    for term in terms:
         width = term.total.upper - term.total.lower + 1
         if size * width < LIMIT:
             together[-1].append(term)
@@ -94,7 +90,26 @@ def stages(all_terms: Sequence[Term]) -> list[Stage]:
         else:
             together.append([term])
             size = width
-    return [_stage(group) for group in [*together, [cost]]]
+    return [_stage(group) for group in together]
+
+
+def least(problem: Problem) -> list[int]:
+    """
+    Bounds on all numbers of a value but the cost, in their order.
+
+    Pods that fit nowhere are left out; the bounds on preferences and rank hold for solutions that leave out only those.
+    """
+    places = np.concatenate(capacity(problem), axis=1) > 0
+    counts = problem.counts
+    stuck = np.where(places.any(axis=1), 0, counts)
+    rank = np.concatenate([np.zeros_like(problem.node_penalty), problem.offer_rank], axis=1)
+    penalty = np.concatenate([problem.node_penalty, problem.offer_penalty], axis=1)
+    priority = np.array([c.priority for c in problem.classes])
+    unplaced = [int(stuck[priority == p].sum()) for p in sorted(set(priority.tolist()), reverse=True)]
+    high = np.iinfo(np.int64).max
+    smallest = [np.where(places, table, high).min(axis=1, initial=high) for table in (penalty, rank)]
+    unmet, given_up = (int(np.where(counts > stuck, counts * s, 0).sum()) for s in smallest)
+    return [*unplaced, 0 if problem.preference_price is not None else unmet, given_up]
 
 
 def numbers(value: Value) -> list[int]:

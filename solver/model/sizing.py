@@ -7,28 +7,34 @@ slots only where an optimal solution cannot need them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+from ortools.sat.python import cp_model
 
-from solver.model import variables
+from solver.model import relaxation, variables
 from solver.problem import HOST, Ints, Mask, Problem, Value
 
-Groups = list[tuple[list[int], int]]
-"""Candidate offers that agree for all rules across nodes, and a number of slots."""
+FEW = 2000
+"""Classes x shapes up to which it pays to ask for a bound on each shape."""
 
 
-def useful_offers(problem: Problem) -> list[int]:
-    """Offers that hold any pod, best first by price, without those that another stands in for."""
+def useful_offers(problem: Problem) -> tuple[list[int], dict[int, int]]:
+    """Offers that hold any pod, by price, without those that another stands in for; and who stands in for those."""
     demand = problem.counts + problem.residents.sum(axis=0)
-    held = variables.holds(problem.requests, problem.offer_room, problem.offer_ok, demand)
+    held = variables.capacity(problem)[1]
     useful = sorted(np.flatnonzero(held.any(axis=0)).tolist(), key=lambda o: (problem.offers[o].price, o))
     comparison = _Comparison(problem, useful, demand)
     kept: list[int] = []
+    stand_in: dict[int, int] = {}
     for o in useful:
-        if not comparison.replaceable(o, kept):
+        other = comparison.stand_in(o, kept)
+        if other is None:
             kept.append(o)
-    return kept
+        else:
+            stand_in[o] = other
+    return kept, stand_in
 
 
 class _Comparison:
@@ -50,9 +56,9 @@ class _Comparison:
             self.ruled |= rule.value_of >= 0
         self.pools_free = _pools_never_bind(problem, offers, int(demand.sum()))
 
-    def replaceable(self, a: int, kept: list[int]) -> bool:
-        """Whether one of `kept` can stand in for `a`."""
-        return any(self._stands_in(b, a) for b in kept)
+    def stand_in(self, a: int, kept: list[int]) -> int | None:
+        """One of `kept` that can stand in for `a`."""
+        return next((b for b in kept if self._stands_in(b, a)), None)
 
     def _stands_in(self, b: int, a: int) -> bool:
         problem = self.problem
@@ -99,49 +105,113 @@ def kinds(problem: Problem) -> list[tuple[int, ...]]:
     return [tuple(int(column[o]) for column in columns) for o in range(len(problem.offers))]
 
 
-def groups(problem: Problem, wanted: Mapping[int, int] | int | None, known: Value | None) -> Groups:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slots:
     """
     The slots to model.
 
-    With a mapping each offer has slots of its own. A number limits each group; None asks for as many as an optimal
-    solution could use, given that a solution of value `known` exists.
+    `groups` are candidate offers, which agree for all rules across nodes, and a number of slots. `limits` are offers
+    and how many nodes of them there may be together. `stand_in` is the offer that stands in for one left out.
     """
-    if isinstance(wanted, Mapping):
-        return [([o], number) for o, number in sorted(wanted.items()) if number > 0]
-    found: dict[tuple[int, ...], list[int]] = {}
+
+    groups: list[tuple[list[int], int]]
+    limits: list[tuple[list[int], int]]
+    stand_in: dict[int, int]
+
+
+def given(wanted: Mapping[int, int]) -> Slots:
+    """So many slots for each offer."""
+    return Slots([([o], number) for o, number in sorted(wanted.items()) if number > 0], [], {})
+
+
+def plain(problem: Problem, wanted: int | None) -> Slots:
+    """As many slots as any solution could use, but no more than `wanted` in a group."""
+    kept, stand_in = useful_offers(problem)
+    found = []
+    for offers in _grouped(problem, kept):
+        number = _by_pods(problem, offers)
+        found.append((offers, number if wanted is None else min(number, wanted)))
+    return Slots([(offers, number) for offers, number in found if number > 0], [], stand_in)
+
+
+@dataclasses.dataclass
+class _R:
+    least_cost: int | None
+
+
+def relax(problem, known):
+    kept, stand_in = useful_offers(problem)
+    shapes = _shapes(problem, kept)
+    holds = variables.capacity(problem)
+    linear = relaxation.Relaxation(problem, shapes, known, (holds[0], holds[1][:, [s[0] for s in shapes]]))
+    c = linear.least_cost()
+    return _R(None if c is None else int(c - 1))
+
+
+def tight(problem: Problem, known: Value, wanted: int | None) -> Slots:
+    """As many slots as a solution could use that costs no more than `known` and is its equal before the cost."""
+    kept, stand_in = useful_offers(problem)
+    shapes = _shapes(problem, kept)
+    _, offer_holds = holds = variables.capacity(problem)
+    linear = relaxation.Relaxation(problem, shapes, known, (holds[0], offer_holds[:, [s[0] for s in shapes]]))
+    everything = linear.most(list(range(len(shapes))))
+    limits = [] if everything is None else [(kept, everything)]
+    most = dict.fromkeys(kept, everything)
+    if everything is not None and len(shapes) * len(problem.classes) <= FEW:
+        for number, offers in enumerate(shapes):
+            single = linear.most([number])
+            if single is not None:
+                limits.append((offers, single))
+                most |= dict.fromkeys(offers, single)
+    found = []
+    for offers in _grouped(problem, [o for o in kept if most[o] != 0]):
+        bounds = [_by_pods(problem, offers), wanted, everything]
+        found.append((offers, min(b for b in bounds if b is not None)))
+    groups = [(offers, number) for offers, number in found if number > 0]
+    return Slots(groups, limits, stand_in)
+
+
+def add(model: cp_model.CpModel, built: variables.Variables, slots: Slots) -> None:
+    """Keep to the limits."""
+    for offers, most in slots.limits:
+        literals = [place.pick[o] for place in built.slots for o in offers if o in place.pick]
+        if len(literals) > most:
+            model.add(sum(literals) <= most)
+
+
+def _grouped(problem: Problem, offers: list[int]) -> list[list[int]]:
+    """Offers that agree for all rules across nodes, dearest first."""
     kind = kinds(problem)
-    for o in useful_offers(problem):
+    found: dict[tuple[int, ...], list[int]] = {}
+    for o in sorted(offers, key=lambda o: (-problem.offers[o].price, o)):
         found.setdefault(kind[o], []).append(o)
-    result = []
-    for offers in found.values():
-        number = most_nodes(problem, offers, known)
-        if wanted is not None:
-            number = min(number, wanted)
-        if number > 0:
-            by_room = sorted(offers, key=lambda o: (-problem.offers[o].price, o))
-            result.append((by_room, number))
-    return result
+    return list(found.values())
 
 
-def most_nodes(problem: Problem, offers: list[int], known: Value | None) -> int:
-    """An upper bound on new nodes of these offers in some optimal solution."""
-    going = problem.counts
+def _shapes(problem: Problem, offers: list[int]) -> list[list[int]]:
+    """Offers of one price, room, mask and penalties."""
+    found: dict[bytes, list[int]] = {}
+    for o in offers:
+        numbers = [
+            [problem.offers[o].price],
+            problem.offer_room[o],
+            problem.offer_ok[:, o],
+            problem.offer_penalty[:, o],
+        ]
+        found.setdefault(np.concatenate(numbers).astype(np.int64).tobytes(), []).append(o)
+    return list(found.values())
+
+
+def _by_pods(problem: Problem, offers: list[int]) -> int:
+    """One node for each pod that fits on any of these offers, within caps that ask something of each of them."""
     moved = problem.residents.sum(axis=0)
-    fits = (
-        variables.holds(problem.requests, problem.offer_room, problem.offer_ok, going + moved)[:, offers].max(axis=1)
-        > 0
-    )
+    fits = variables.capacity(problem)[1][:, offers].max(axis=1) > 0
     moving = int(moved[fits].sum())
     if problem.max_evictions is not None:
         moving = min(moving, max(0, problem.max_evictions))
-    bounds = [int(going[fits].sum()) + moving]
+    bounds = [int(problem.counts[fits].sum()) + moving]
     for cap in problem.caps:
         least = min(int(cap.per_offer[o]) for o in offers)
         if least > 0:
             bounds.append(max(0, cap.room) // least)
-    if known is not None and not any(known.unplaced) and not known.preferences and not known.rank:
-        saving = sum(max(0, n.price - n.removal_cost) for n in problem.nodes if n.removable)
-        cheapest = min(problem.offers[o].price for o in offers) + problem.node_charge
-        if cheapest > 0:
-            bounds.append((known.cost + saving) // cheapest)
-    return max(0, min(bounds))
+    return min(bounds)

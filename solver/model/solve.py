@@ -21,6 +21,10 @@ from solver.model.variables import Variables
 from solver.problem import Problem, Solution, Value
 
 
+FIRST_STEP = 0.01
+"""How far above its lower bound the cost is looked for at first."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class DirectResult:
     """
@@ -102,6 +106,8 @@ class _Clock:
 
 @dataclasses.dataclass(slots=True)
 class _Run:
+    """One run: the best solution so far, and what is proved of its numbers."""
+
     problem: Problem
     clock: _Clock
     seed: int
@@ -110,80 +116,120 @@ class _Run:
     should_stop: Callable[[], bool]
     best: Solution | None = None
     value: Value | None = None
+    known: Value | None = None
     proved: int = 0
+    numbers: int = 0
     cost_bound: int | None = None
+    size: int = 0
 
     def solve(self, hint: Solution | None, upper: Value | None, slots: Mapping[int, int] | int | None) -> DirectResult:
         if hint is not None and not evaluate.violations(self.problem, hint):
             self.best, self.value = hint, evaluate.value(self.problem, hint)
-        known = min((v for v in (self.value, upper) if v is not None), default=None)
-        model = cp_model.CpModel()
-        variables = Variables(model, self.problem, sizing.groups(self.problem, slots, known))
-        for add in blocks.BLOCKS.values():
-            add(model, self.problem, variables)
-        terms = objective.terms(self.problem, variables)
-        if hint is not None:
-            translate.hint(model, variables, hint)
-        self._minimise_all(model, variables, objective.stages(terms), known)
+        self.known = min((v for v in (self.value, upper) if v is not None), default=None)
+        least = objective.least(self.problem)
+        self.numbers = len(least) + 1
+        if self.known is not None and objective.numbers(self.known)[:-1] == least:
+            self.proved = len(least)
+        else:
+            self._first_numbers(slots, hint, least)
+        if self.known is not None and self.proved < self.numbers:
+            self._cost(slots)
         return DirectResult(
             solution=self.best,
             value=self.value,
             proved=self.proved,
-            numbers=len(terms),
+            numbers=self.numbers,
             cost_bound=self.cost_bound,
             seconds=self.clock.elapsed,
-            size=len(model.proto.variables),
+            size=self.size,
         )
 
-    def _minimise_all(
-        self, model: cp_model.CpModel, variables: Variables, stages: list[objective.Stage], known: Value | None
-    ) -> None:
-        """Stage by stage; each is fixed at what was found, and counts as proved while all before it are."""
-        certain = True
+    def _first_numbers(self, wanted: Mapping[int, int] | int | None, hint: Solution | None, least: list[int]) -> None:
+        """Minimise all numbers but the cost, stage by stage, in at most half of the time each."""
+        slots = sizing.given(wanted) if isinstance(wanted, Mapping) else sizing.plain(self.problem, wanted)
+        built = _Built(self.problem, slots, hint)
+        self.size = built.size
         start = 0
-        for stage in stages:
+        certain = True
+        for stage in objective.stages(built.terms[:-1]):
             end = start + len(stage.terms)
-            reached = None if known is None else objective.numbers(known)[start:end]
-            if reached != stage.least:
-                if reached is not None:
-                    model.add(stage.total.expr <= stage.ceiling(reached))
-                status = self._minimise(model, variables, stage, last=stage is stages[-1], certain=certain)
+            if self.known is None or objective.numbers(self.known)[start:end] != least[start:end]:
+                if self.known is not None:
+                    built.limit(stage, objective.numbers(self.known)[start:end])
+                status, _ = self._minimise(built, stage, self.clock.left / 2)
                 if status == cp_model.INFEASIBLE:
-                    self.proved = sum(len(s.terms) for s in stages) if certain else self.proved
+                    self.proved = self.numbers if certain else self.proved
                     return
                 certain = certain and status == cp_model.OPTIMAL
-                known = min((v for v in (self.value, known) if v is not None), default=None)
-                if known is None:
-                    return
-                reached = objective.numbers(known)[start:end]
-            elif stage is stages[-1] and certain:
-                self.cost_bound = reached[-1]
-            model.add(stage.total.expr <= stage.ceiling(reached))
-            if certain:
-                self.proved = end
+            if self.known is None:
+                return
+            built.limit(stage, objective.numbers(self.known)[start:end])
+            self.proved = end if certain else self.proved
             start = end
 
+    def _cost(self, wanted: Mapping[int, int] | int | None) -> None:
+        """
+        Minimise the cost with all other numbers fixed.
+
+        The lower the cost that is asked for, the fewer slots and the smaller the model. So what is asked for starts a
+        little above the relaxation's bound; when that is refused, the bound has risen, and the step is doubled.
+        """
+        assert self.known is not None
+        certain = self.proved == self.numbers - 1
+        step = FIRST_STEP
+        bound = self.cost_lower
+        while True:
+            relaxed = None if isinstance(wanted, Mapping) else sizing.relax(self.problem, self.known)
+            if relaxed is not None and relaxed.least_cost is not None:
+                bound = max(relaxed.least_cost, relaxed.least_cost if bound is None else bound)
+            target = self.known.cost
+            if bound is not None:
+                target = min(target, bound + max(1, int(abs(bound) * step)))
+            final = target == self.known.cost
+            slots = (
+                sizing.given(wanted)
+                if isinstance(wanted, Mapping)
+                else sizing.tight(self.problem, dataclasses.replace(self.known, cost=target), wanted)
+            )
+            built = _Built(self.problem, slots, self.best)
+            self.size = built.size
+            small, last = built.terms[:-1], objective.stages(built.terms[-1:])[0]
+            for term, number in zip(small, objective.numbers(self.known), strict=False):
+                built.model.add(term.total.expr <= number)
+            built.limit(last, [target])
+            if bound is not None:
+                built.model.add(last.total.expr >= last.floor([bound]))
+            status, found = self._minimise(built, last, self.clock.left)
+            if status == cp_model.INFEASIBLE and not final:
+                bound = target + 1
+                step *= 2
+                continue
+            if found is not None:
+                bound = max(found, found if bound is None else bound)
+            if certain:
+                self.cost_bound = bound
+            if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                self.proved = self.numbers if certain else self.proved
+            return
+
     def _minimise(
-        self, model: cp_model.CpModel, variables: Variables, stage: objective.Stage, last: bool, certain: bool
-    ) -> cp_model.CpSolverStatus:
-        """Minimise one stage and keep what is found; earlier stages may take half of the time that is left."""
-        if last and self.cost_lower is not None:
-            model.add(stage.total.expr >= stage.floor([self.cost_lower]))
-        model.minimize(stage.total.expr)
-        solver = self._solver(self.clock.left if last else self.clock.left / 2)
+        self, built: _Built, stage: objective.Stage, seconds: float
+    ) -> tuple[cp_model.CpSolverStatus, int | None]:
+        """Minimise one stage and keep what is found; also a bound on the stage's last number, if there is one."""
+        built.model.minimize(stage.total.expr)
+        solver = self._solver(seconds)
         with _watched(solver, self.should_stop):
-            status = solver.solve(model)
+            status = solver.solve(built.model)
         self.clock.spent += solver.response_proto.deterministic_time
-        found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
-        if last and certain:
-            self.cost_bound = stage.bound(round(solver.best_objective_bound)) if found else stage.least[-1]
-        if found:
-            solution = translate.solution(variables, solver.value)
-            value = evaluate.value(self.problem, solution)
-            if self.value is None or value < self.value:
-                self.best, self.value = solution, value
-                translate.repeat(model, solver)
-        return status
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return status, None
+        solution = translate.solution(built.variables, solver.value)
+        value = evaluate.value(self.problem, solution)
+        if self.value is None or value < self.value:
+            self.best, self.value = solution, value
+            translate.repeat(built.model, solver)
+        self.known = min(self.value, self.known or self.value)
+        return status, stage.bound(round(solver.best_objective_bound))
 
     def _solver(self, seconds: float) -> cp_model.CpSolver:
         solver = cp_model.CpSolver()
@@ -196,6 +242,28 @@ class _Run:
         else:
             parameters.max_time_in_seconds = max(0.0, seconds)
         return solver
+
+
+class _Built:
+    """A model with all blocks and the terms of its objective."""
+
+    def __init__(self, problem: Problem, slots: sizing.Slots, hint: Solution | None) -> None:
+        self.model = cp_model.CpModel()
+        self.variables = Variables(self.model, problem, slots.groups)
+        for add in blocks.BLOCKS.values():
+            add(self.model, problem, self.variables)
+        sizing.add(self.model, self.variables, slots)
+        self.terms = objective.terms(problem, self.variables)
+        if hint is not None:
+            translate.hint(self.model, self.variables, hint, slots.stand_in)
+
+    @property
+    def size(self) -> int:
+        return len(self.model.proto.variables)
+
+    def limit(self, stage: objective.Stage, numbers: list[int]) -> None:
+        """Nothing worse than these numbers."""
+        self.model.add(stage.total.expr <= stage.ceiling(numbers))
 
 
 def _never() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ortools.sat.python import cp_model
 
@@ -10,8 +10,13 @@ from solver.model.variables import Place, Variables
 from solver.problem import Counts, Solution
 
 
-def hint(model: cp_model.CpModel, variables: Variables, known: Solution) -> None:
-    """Hint the variables of places and `left`; new nodes that find no free slot of their offer are passed over."""
+def hint(model: cp_model.CpModel, variables: Variables, known: Solution, stand_in: Mapping[int, int]) -> None:
+    """
+    Hint the variables of places and `left`.
+
+    `stand_in` maps offers that the model leaves out; new nodes that find no free slot are passed over.
+    """
+    new = [(stand_in.get(offer, offer), counts) for offer, counts in known.new]
     placed = {place.index: known.placed.get(place.index, ()) for place in variables.existing}
     free: dict[int, list[Place]] = {}
     for place in variables.slots:
@@ -19,7 +24,7 @@ def hint(model: cp_model.CpModel, variables: Variables, known: Solution) -> None
     offered = {o: place.group for place in variables.slots for o in place.pick}
     order = {(place.group, o): n for place in variables.slots for n, o in enumerate(place.pick)}
     taken: dict[int, int] = {}
-    for offer, counts in sorted(known.new, key=lambda new: order.get((offered.get(new[0], -1), new[0]), 0)):
+    for offer, counts in sorted(new, key=lambda one: order.get((offered.get(one[0], -1), one[0]), 0)):
         if free.get(offered.get(offer, -1)):
             place = free[offered[offer]].pop(0)
             placed[place.index] = counts

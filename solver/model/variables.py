@@ -89,14 +89,13 @@ class Variables:
     """All variables of one problem, and the sums and literals that several blocks need."""
 
     def __init__(self, model: cp_model.CpModel, problem: Problem, groups: Sequence[tuple[Sequence[int], int]]) -> None:
-        """`groups` are candidate offers and number of slots; see `sizing.groups`."""
+        """`groups` are candidate offers and a number of slots; see `sizing.Slots`."""
         self.model = model
         self.problem = problem
         self.demand: Ints = problem.counts
         self.residents: Ints = problem.residents
         self.most_demand = self.demand + self.residents.sum(axis=0)
-        self.node_holds = holds(problem.requests, problem.node_room, problem.node_ok, self.most_demand)
-        self.offer_holds = holds(problem.requests, problem.offer_room, problem.offer_ok, self.most_demand)
+        self.node_holds, self.offer_holds = capacity(problem)
         self.places: list[Place] = []
         self.unmet = Sum()
         """Weights of preferences that are not met; soft blocks add to it."""
@@ -230,7 +229,23 @@ class Variables:
         return self._taken[key]
 
 
-def holds(requests: Ints, rooms: Ints, allowed: Mask, most: Ints) -> Ints:
+def capacity(problem: Problem) -> tuple[Ints, Ints]:
+    """How many pods of a class each node (C, N) and a node of each offer (C, O) hold at most, alone and by themselves."""
+    most = problem.counts + problem.residents.sum(axis=0)
+    nodes = _alone(problem.requests, problem.node_room, problem.node_ok, most)
+    offers = _alone(problem.requests, problem.offer_room, problem.offer_ok, most)
+    for exclusion in problem.exclusions:
+        if exclusion.topology != HOST or exclusion.weight is not None:
+            continue
+        owners, targets = exclusion.owners, exclusion.targets.members
+        for table in nodes, offers:
+            table[owners & targets] = np.minimum(table[owners & targets], 1)
+        nodes[np.ix_(owners, exclusion.targets.base > 0)] = 0
+        nodes[np.ix_(targets, exclusion.owner_base > 0)] = 0
+    return nodes, offers
+
+
+def _alone(requests: Ints, rooms: Ints, allowed: Mask, most: Ints) -> Ints:
     """How many pods of a class fit alone into each room (P, R), at most `most` (C,), where `allowed` (C, P): (C, P)."""
     table = np.where(allowed, most[:, None], 0)
     for resource in range(requests.shape[1]):

@@ -3,13 +3,13 @@ The exact greedy: places pods one class after the other under all rules at once,
 
 `complete` starts from any valid solution and never moves what is there:
 
-1. Classes go by priority; within one, those that want a node of their own and big ones first, those that follow others later.
-2. A class takes the places with the least unmet preference and rank; among equals existing nodes, then new ones, the fullest first. Where a rule
-   limits a whole domain its places are taken together, up to that limit.
-3. Where none is left (or a new node keeps more preferences) a node is opened: the offer with the least price per pod when the class fills it, else the least price
-   per share of all waiting pods that it could hold.
+1. Classes go by priority; within one, those whose pods want a node each and big ones first, those that follow others last.
+2. A class takes the places where it gives up least; among equals existing nodes, then new ones, the fullest first. Where a
+   rule limits a whole domain its places are taken together up to that limit, and domains of a spread rise together.
+3. Where none is left, or a new node gives up less, one is opened: the offer with the least price per pod when the class
+   fills it, else the least price per share of all waiting pods that it could hold.
 4. What found no place is tried again after all others, until a whole turn places nothing.
-5. Every opened node becomes the cheapest offer that holds its pods.
+5. Every node opened here becomes the cheapest offer that holds its pods.
 
 When pods are left out that some place could hold, other ways are tried (see `Way`), and the best result counts.
 """
@@ -24,12 +24,14 @@ from numpy.typing import NDArray
 
 from solver import evaluate
 from solver import problem as problems
+from solver.search import shrink, tallies
 from solver.search import state as states
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
+SHAKE = 0.1
+"""Standard deviation of the logarithm of the factor by which a seed changes the size of a class in the order."""
 REORDERED = 64
 """Places per class that are tried when another order of placement might let it open an attraction."""
 
@@ -39,12 +41,14 @@ class Way:
     """
     How the greedy goes about it.
 
-    `cautious`: host spreads stay within their skew of empty nodes, so that they never keep a node from being opened. `thrifty`: nodes
-    cost what they take of the tightest cap or of the OVH pools, not their price.
+    `cautious`: host spreads stay within their skew of empty nodes, so that they never keep a node from being opened.
+    `thrifty`: nodes cost what they take of the tightest cap or of the OVH pools, not their price. Classes in `first` come
+    before others of their priority.
     """
 
     cautious: bool = False
     thrifty: bool = False
+    first: frozenset[int] = frozenset()
 
 
 def complete(
@@ -55,31 +59,46 @@ def complete(
 
     Parameters
     ----------
-    problem: the whole problem.
-    start: a valid solution, often empty or partial; its nodes and pods stay as they are.
-    seed: shakes the order of classes a little; 0 does not.
-    stop: asked between steps; when true, what is there is returned.
+    problem : problems.Problem
+        The whole problem.
+    start : problems.Solution
+        A valid solution, often empty or partial; its nodes and pods stay as they are.
+    seed : int
+        Shakes the order of classes a little; 0 does not.
+    stop : Callable
+        Asked between steps; once true, what is there is returned.
 
     Returns
     -------
-    A valid solution. Unless stopped, none of the pods it leaves out could be added to it.
+    problems.Solution
+        Unless stopped, none of the pods that it leaves out could be added to it.
     """
     work = _Greedy(problem, start, Way(), seed, stop)
     work.run()
     best = work.state.solution()
-    if not work.hopeful():
+    if stop() or not work.hopeful():
         return best
     value = evaluate.value(problem, best)
-    cautious, thrifty = work.hindered(), work.scarce()
-    for way in (Way(cautious=True), Way(thrifty=True), Way(cautious=True, thrifty=True)):
+    for way in _other_ways(work):
+        work = _Greedy(problem, start, way, seed, stop)
+        work.run()
+        solution = work.state.solution()
+        best, value = min((best, value), (solution, evaluate.value(problem, solution)), key=lambda pair: pair[1])
         if stop() or not work.hopeful():
             break
-        if way.cautious <= cautious and way.thrifty <= thrifty:
-            work = _Greedy(problem, start, way, seed, stop)
-            work.run()
-            solution = work.state.solution()
-            best, value = min((best, value), (solution, evaluate.value(problem, solution)), key=lambda pair: pair[1])
     return best
+
+
+def _other_ways(work: _Greedy) -> Iterator[Way]:
+    """What may help where the first way left pods out."""
+    cautious, thrifty = work.hindered(), work.scarce()
+    yield Way(first=frozenset(np.flatnonzero(work.state.left).tolist()))
+    if cautious:
+        yield Way(cautious=True)
+    if thrifty:
+        yield Way(thrifty=True)
+    if cautious and thrifty:
+        yield Way(cautious=True, thrifty=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,111 +120,104 @@ class _Greedy:
         self.problem = problem
         self.way = way
         self.stop = stop
-        self.state = _load(problem, start)
+        self.state = states.load(problem, start)
         self.first_own = self.state.places
         for spread in self.state.spreads:
             spread.cautious = way.cautious
-        self._make_worth()
+        self.even = np.zeros(len(problem.classes), dtype=np.bool_)
+        for rule in problem.spreads:
+            if rule.topology == problems.HOST:
+                self.even |= rule.owners
+        self._weigh()
         self.order = self._order(seed)
 
-    def _make_worth(self) -> None:
-        """What a unit of each resource costs at the cheapest (R,), and so a pod of each class (C,); demand by equal masks of offers."""
+    def _weigh(self) -> None:
+        """What a unit of each resource costs at the cheapest (R,), and so a pod of each class (C,)."""
         problem = self.problem
         self.price = np.maximum(problem.prices + problem.node_charge, 1).astype(np.float64)
         if self.way.thrifty:
-            self.price = self._scarcity()
-        room = self.state.offer_room
+            self.price = self._scarcity() + self.price / self.price.max(initial=1.0)
         with np.errstate(divide="ignore"):
-            unit = np.where(room > 0, self.price[:, None] / room, np.inf).min(axis=0, initial=np.inf)
+            unit = (self.price[:, None] / self.state.offer_room).min(axis=0, initial=np.inf)
         self.unit = np.where(np.isfinite(unit), unit, 0.0)
-        self.worth = problem.requests @ self.unit + 1e-9
-        packed = np.packbits(problem.offer_ok, axis=0).T
-        _, first, kind = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-        self.kind = kind.ravel()
-        self.kind_ok = problem.offer_ok[:, first].T.astype(np.float64)
         self.amounts = problem.requests.astype(np.float64)
+        self.worth = self.amounts @ self.unit + 1e-9
+        _, first, kind = np.unique(
+            np.packbits(problem.offer_ok, axis=0).T, axis=0, return_index=True, return_inverse=True
+        )
+        self.kind, self.kind_ok = kind.ravel(), problem.offer_ok[:, first].T.astype(np.float64)
 
     def _scarcity(self) -> Floats:
-        """What a node of each offer takes of the tightest cap, or of all OVH pools; its price decides among equals."""
-        state = self.state
-        room = np.maximum(state.cap_left, 1)
-        share = (state.cap_of / room[:, None]).max(axis=0, initial=0.0)
-        pools = self.problem.pools
-        nodes = state.pool_free.sum() + max(0, pools.new_pools) * state.pool_size.max(initial=0)
-        share = np.maximum(share, 1.0 / max(1, int(nodes)))
-        return 1e6 * share + self.price / self.price.max(initial=1.0)
+        """What a node of each offer takes of the tightest cap, or of all OVH pools, in millionths (O,)."""
+        state, pools = self.state, self.problem.pools
+        share = (state.cap_of / np.maximum(state.cap_left, 1)[:, None]).max(axis=0, initial=0.0)
+        nodes = int(state.pool_free.sum()) + max(0, pools.new_pools) * int(state.pool_size.max(initial=0))
+        scarcity: Floats = 1e6 * np.maximum(share, 1 / max(1, nodes))
+        return scarcity
 
     def _order(self, seed: int) -> list[int]:
         problem = self.problem
         classes = np.arange(len(problem.classes))
-        priority = np.array([c.priority for c in problem.classes], dtype=np.int64)
-        alone = np.zeros(len(classes), dtype=np.bool_)
-        follows = np.zeros(len(classes), dtype=np.bool_)
-        even = np.zeros(len(classes), dtype=np.bool_)
+        later = -np.array([c.priority for c in problem.classes], dtype=np.int64)
+        first = np.isin(classes, list(self.way.first))
+        apart = np.zeros(len(classes), dtype=np.bool_)
         for exclusion in problem.exclusions:
             if exclusion.topology == problems.HOST:
-                alone |= exclusion.owners & exclusion.targets.members
+                apart |= exclusion.owners & exclusion.targets.members
+        follows = np.zeros(len(classes), dtype=np.bool_)
         for attraction in problem.attractions:
             follows |= attraction.owners & ~attraction.targets.members
-        for spread in problem.spreads:
-            if spread.topology == problems.HOST:
-                even |= spread.owners
-        size = self.worth.copy()
+        size = self.worth
         if seed:
-            size *= np.exp(0.1 * np.random.default_rng(seed).standard_normal(len(size)))
-        self.even = even
-        return [int(c) for c in np.lexsort((classes, -size, ~alone, even, follows, -priority))]
+            size = size * np.exp(SHAKE * np.random.default_rng(seed).standard_normal(len(size)))
+        return [int(c) for c in np.lexsort((classes, -size, ~apart, self.even, follows, ~first, later))]
 
-    # -- the turns ----------------------------------------------------------------------------------------------------------------
+    # -- turns ----------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Turns until one places nothing, then smaller nodes, which may make room under a cap for another turn."""
-        self._turns()
+        self._turn_until_idle()
         for spread in self.state.spreads:
             spread.cautious = False
         while True:
-            while not self.stop() and (self._turns() or self._reordered()):
+            while self._turn_until_idle() or self._reorder():
                 pass
-            if not self.shrink() or self.stop():
+            if not shrink.shrink(self.state, self.first_own) or self.stop():
                 return
+
+    def _turn_until_idle(self) -> bool:
+        anything = False
+        while not self.stop():
+            placed = [self._place(c) for c in self.order if self.state.left[c]]
+            if not any(placed):
+                break
+            anything = True
+        return anything
 
     def hopeful(self) -> bool:
         """Whether a pod was left out that some place could hold if it were empty."""
-        problem = self.problem
-        room = np.maximum(problem.node_room, 0)
-        for c in np.flatnonzero(self.state.left):
-            if len(self.state.single(int(c))[0]):
-                return True
-            if (self.state.node_ok[c] & (problem.requests[c] <= room).all(axis=1)).any():
+        problem, state = self.problem, self.state
+        for c in np.flatnonzero(state.left).tolist():
+            if any(a.owners[c] and not a.opens[c] and not a.anywhere() for a in state.attractions):
+                continue
+            fits = (problem.requests[c] <= np.maximum(problem.node_room, 0)).all(axis=1)
+            if len(state.single(c)[0]) or (state.node_ok[c] & fits).any():
                 return True
         return False
 
     def hindered(self) -> bool:
         """Whether a host spread keeps nodes from being opened."""
-        return any(
-            s.slots.host and s.spread.weight is None and s.summary()[2] > s.spread.max_skew for s in self.state.spreads
-        )
+        return any(s.slots.host and s.spread.weight is None and s.peak > s.spread.max_skew for s in self.state.spreads)
 
     def scarce(self) -> bool:
-        """Whether caps or OVH pools keep a node from being opened for a pod that was left out."""
+        """Whether caps or OVH pools keep nodes from being opened for pods that were left out."""
         full = ~self.state.openable()
-        return any(full[self.state.single(int(c))[0]].any() for c in np.flatnonzero(self.state.left))
-
-    def _turns(self) -> bool:
-        anything = False
-        while not self.stop():
-            placed = [self._place(c) for c in self.order if self.state.left[c]]
-            if not any(placed):
-                return anything
-            anything = True
-        return anything
+        return any(full[self.state.single(c)[0]].any() for c in np.flatnonzero(self.state.left).tolist())
 
     def _place(self, pod_class: int) -> bool:
         """Place as many pods of a class as possible; whether any was."""
         placed = False
-        while self.state.left[pod_class] and not self.stop():
-            if not self._step(pod_class):
-                break
+        while self.state.left[pod_class] and not self.stop() and self._step(pod_class):
             placed = True
         return placed
 
@@ -213,88 +225,72 @@ class _Greedy:
         """Place some pods of a class where they are best off now; whether any was."""
         state = self.state
         reach = state.reach(pod_class)
-        fresh: states.Reach | None = None
+        fresh = None
         if reach.bounds:
             fresh = state.fresh(pod_class)
-            self._settle(pod_class, reach, fresh)
-        site = _best(self.problem, state, reach)
+            _settle(reach, fresh, int(state.left[pod_class]))
+        site = _best(state, reach)
         if site is not None and reach.unmet[site] <= 0 and reach.rank[site] <= 0:
-            _spread_over(state, pod_class, reach, site, state.left[pod_class])
+            _take(state, pod_class, reach, site)
             return True
-        fresh = fresh if fresh is not None else state.fresh(pod_class)
+        fresh = fresh or state.fresh(pod_class)
         choice = self._choose(pod_class, fresh)
-        if choice is None and site is None:
-            return False
-        if choice is None or (site is not None and self._prefer_place(reach, site, fresh, choice)):
-            assert site is not None
-            _spread_over(state, pod_class, reach, site, state.left[pod_class])
+        if site is not None and (choice is None or self._rather(reach, site, fresh, choice)):
+            _take(state, pod_class, reach, site)
             return True
+        if choice is None:
+            return False
         places = state.open(int(fresh.sites[choice.site]), choice.nodes)
         state.put(pod_class, places, np.full(choice.nodes, choice.pods))
         return True
 
-    def _prefer_place(self, reach: states.Reach, site: int, fresh: states.Reach, choice: _Choice) -> bool:
+    def _rather(self, reach: tallies.Reach, site: int, fresh: tallies.Reach, choice: _Choice) -> bool:
         """Whether a place is no worse than the node that would be opened, by what `problem.Value` counts."""
-        here, there = (
-            (int(reach.rank[site]), int(reach.unmet[site])),
-            (int(fresh.rank[choice.site]), int(fresh.unmet[choice.site])),
-        )
         price = self.problem.preference_price
+        rank, fresh_rank = int(reach.rank[site]), int(fresh.rank[choice.site])
+        unmet, fresh_unmet = int(reach.unmet[site]), int(fresh.unmet[choice.site])
         if price is None:
-            return here[::-1] <= there[::-1]
-        return (here[0], here[1] * price / 100) <= (there[0], there[1] * price / 100 + choice.price)
+            return (unmet, rank) <= (fresh_unmet, fresh_rank)
+        return (rank, unmet * price / 100) <= (fresh_rank, fresh_unmet * price / 100 + choice.price)
 
-    def _settle(self, pod_class: int, reach: states.Reach, fresh: states.Reach) -> None:
-        """A class that must stay together may only go to cells that hold as many of its pods as any."""
-        left = int(self.state.left[pod_class])
-        keys = np.stack([np.concatenate(pair) for pair in zip(reach.bounds, fresh.bounds, strict=True)], axis=1)
-        if reach.alone:
-            offers = np.concatenate([np.full(len(reach.sites), -1), fresh.sites])
-            keys = np.concatenate([keys, offers[:, None]], axis=1)
-        _, cell = np.unique(keys, axis=0, return_inverse=True)
-        cell = cell.ravel()
-        one_more = np.minimum(fresh.limit, left)
-        if not reach.alone:
-            one_more = np.where(one_more > 0, np.minimum(fresh.total, left), 0)
-        holds = np.concatenate([np.minimum(reach.limit, left), one_more])
-        room = np.minimum(np.bincount(cell, weights=holds), left)
-        poor = (room < room.max(initial=0))[cell]
-        reach.forbid(poor[: len(reach.sites)])
-        fresh.forbid(poor[len(reach.sites) :])
+    # -- new nodes ------------------------------------------------------------------------------------------------------
 
-    # -- new nodes ----------------------------------------------------------------------------------------------------------------
-
-    def _choose(self, pod_class: int, fresh: states.Reach) -> _Choice | None:
+    def _choose(self, pod_class: int, fresh: tallies.Reach) -> _Choice | None:
         """The offer to open for a class, how many nodes, and how many of its pods on each."""
         state, problem = self.state, self.problem
-        sites = np.flatnonzero(fresh.limit > 0)
+        left = int(state.left[pod_class])
+        limit = np.minimum(fresh.limit, left)
+        sites = np.flatnonzero(limit > 0)
         if not len(sites):
             return None
-        left = int(state.left[pod_class])
+        money = np.zeros(len(fresh.sites))
         if problem.preference_price is None:
             sites = sites[_lowest(fresh.loss(rank_first=False)[:, sites])]
-            money = np.zeros(len(sites))
         else:
             sites = sites[_lowest(fresh.rank[None, sites])]
-            money = fresh.unmet[sites] * problem.preference_price / 100
-        offers, limit = fresh.sites[sites], np.minimum(fresh.limit[sites], left)
+            money = fresh.unmet * problem.preference_price / 100
+        outlook = limit
+        if fresh.parts:
+            outlook = np.maximum(limit, np.minimum(fresh.room, -(-left // fresh.parts)))
+        outlook = outlook[sites]
+        offers = fresh.sites[sites]
         price = self._prices()[offers]
-        own = price / limit + money
-        site = int(np.lexsort((fresh.crowd[sites], price, own))[0])
-        nodes = 1
-        if self._by_room(pod_class, int(offers[site])) == limit[site]:
-            nodes = min(int(left // limit[site]), int(fresh.total[sites[site]] // limit[site]))
-        else:
-            shared = price * self.worth[pod_class] / self._mixed(pod_class, offers, limit) + money
-            site = int(np.lexsort((fresh.crowd[sites], price, shared))[0])
+        best = int(np.lexsort((fresh.crowd[sites], price, price / outlook + money[sites]))[0])
+        fills = self._holds(pod_class, int(offers[best])) == outlook[best]
+        if not fills:
+            share = price * self.worth[pod_class] / self._mixed(pod_class, offers, outlook)
+            best = int(np.lexsort((fresh.crowd[sites], price, share + money[sites]))[0])
+        site = int(sites[best])
         pods = int(limit[site])
         if self.even[pod_class]:
-            pods = max(-(-left // -(-left // pods)), int(fresh.least[sites[site]]))
-            nodes = min(nodes, left // pods)
-        nodes = 1 if fresh.alone else min(nodes, state.most_nodes(int(offers[site])))
-        return _Choice(int(sites[site]), max(1, nodes), pods, float(price[site] / pods))
+            pods = max(-(-left // -(-left // pods)), int(fresh.least[site]))
+        nodes = 1
+        if fills and not fresh.alone:
+            nodes = min(min(left, int(fresh.total[site])) // pods, state.most_nodes(int(offers[best])))
+        return _Choice(site, nodes, pods, float(price[best] / outlook[best]))
 
-    def _by_room(self, pod_class: int, offer: int) -> int:
+    def _holds(self, pod_class: int, offer: int) -> int:
+        """How many pods of a class an empty node of the offer holds."""
         sites, limit = self.state.single(pod_class)
         return int(limit[np.searchsorted(sites, offer)])
 
@@ -303,113 +299,26 @@ class _Greedy:
         pools = self.problem.pools
         if self.way.thrifty or not pools.charge:
             return self.price
-        first = ~pools.exists & (self.state.pool_used == 0)
-        return self.price + pools.charge * first[self.state.pool_of]
+        return self.price + (pools.charge * (~pools.exists & (self.state.pool_used == 0)))[self.state.pool_of]
 
     def _mixed(self, pod_class: int, offers: Ints, pods: Ints) -> Floats:
-        """The worth of what a node of each of these offers would hold of all waiting pods (len(offers),)."""
+        """The worth of what a node of each of these offers would hold of all waiting pods, `pods` of the class first."""
         state = self.state
         waiting = self.kind_ok @ (self.amounts * state.left[:, None])
         waiting -= state.room[:, self.first_own : state.places].sum(axis=1)
-        own = pods[:, None] * self.amounts[pod_class]
-        net = np.maximum(waiting[self.kind[offers]], own)
-        room = state.offer_room[offers]
+        waiting = np.maximum(waiting[self.kind[offers]], pods[:, None] * self.amounts[pod_class])
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(net > 0, room / net, np.inf).min(axis=1)
-        return np.maximum(np.minimum(share, 1.0) * (net @ self.unit), pods * self.worth[pod_class])
+            share = np.where(waiting > 0, state.offer_room[offers] / waiting, np.inf).min(axis=1)
+        worth: Floats = np.minimum(share, 1.0) * (waiting @ self.unit)
+        return np.maximum(worth, pods * self.worth[pod_class])
 
-    # -- smaller nodes ------------------------------------------------------------------------------------------------------------
+    # -- another order --------------------------------------------------------------------------------------------------
 
-    def shrink(self) -> bool:
-        """Make every node opened here the cheapest offer in the same domains that holds its pods; whether any changed."""
-        state, problem = self.state, self.problem
-        places = np.arange(self.first_own, state.places)
-        if not len(places):
-            return False
-        alike = self._alike()
-        price = problem.prices.astype(np.float64) + problem.node_charge
-        changed = False
-        for group in np.unique(alike[state.offer[places]]):
-            offers = np.flatnonzero(alike == group)
-            offers = offers[np.argsort(price[offers], kind="stable")]
-            for some in _chunks(places[alike[state.offer[places]] == group], len(offers)):
-                changed |= self._shrink(some, offers, price)
-        return changed
-
-    def _shrink(self, places: Ints, offers: Ints, price: Floats) -> bool:
-        """The same for `places` of which every offer lies in the same domains; `offers` are the cheapest first."""
-        state, problem = self.state, self.problem
-        fits = (state.used(places)[:, None] <= state.offer_room[offers][None]).all(axis=2)
-        fits &= state.may[places - state.nodes][:, offers]
-        cost = np.broadcast_to(price[offers], fits.shape)
-        now = price[state.offer[places]][:, None]
-        pods = state.pods[places].astype(np.float64)
-        better = fits.copy()
-        if state.penalised:
-            unmet = pods @ problem.offer_penalty[:, offers]
-            before = (pods * problem.offer_penalty[:, state.offer[places]].T).sum(axis=1)[:, None]
-            if problem.preference_price is None:
-                better &= unmet <= before
-            else:
-                cost = cost + unmet * problem.preference_price / 100
-                now = now + before * problem.preference_price / 100
-        if state.ranked:
-            before = (pods * problem.offer_rank[:, state.offer[places]].T).sum(axis=1)[:, None]
-            better &= pods @ problem.offer_rank[:, offers] <= before
-        better &= cost < now
-        changed = False
-        for row in np.flatnonzero(better.any(axis=1)):
-            candidates = np.flatnonzero(better[row])
-            for column in candidates[np.argsort(cost[row, candidates], kind="stable")]:
-                if cost[row, column] + self._pool_change(int(places[row]), int(offers[column])) >= now[row, 0]:
-                    continue
-                if self._may_swap(int(places[row]), int(offers[column]), offers[fits[row]]):
-                    state.swap(int(places[row]), int(offers[column]))
-                    changed = True
-                    break
-        return changed
-
-    def _pool_change(self, place: int, offer: int) -> int:
-        """What the charges for new OVH pools change by when a place becomes another offer."""
-        state, pools = self.state, self.problem.pools
-        old, new = state.pool_of[state.offer[place]], state.pool_of[offer]
-        if old == new or not pools.charge:
-            return 0
-        begins = not pools.exists[new] and state.pool_used[new] == 0
-        ends = not pools.exists[old] and state.pool_used[old] == 1
-        return pools.charge * (int(begins) - int(ends))
-
-    def _may_swap(self, place: int, offer: int, fitting: Ints) -> bool:
-        """Whether caps, OVH pools and minimum values allow another offer; `fitting` offers hold the pods of the place."""
-        state = self.state
-        old = int(state.offer[place])
-        if (state.cap_left + state.cap_of[:, old] < state.cap_of[:, offer]).any():
-            return False
-        if state.pool_of[old] != state.pool_of[offer] and not state.pools_allow(old, offer):
-            return False
-        for rule in self.problem.min_values:
-            if rule.value_of[offer] >= 0:
-                among = fitting[state.family[fitting] == state.family[offer]]
-                values = rule.value_of[among]
-                if len(np.unique(values[values >= 0])) < rule.minimum:
-                    return False
-        return True
-
-    def _alike(self) -> Ints:
-        """Offers (O,) with the same number lie in the same domains and count for the same spreads."""
-        columns = [keys.of_offer for keys in self.problem.topologies]
-        columns += [s.offer_counted.astype(np.int64) for s in self.problem.spreads]
-        columns.append(np.zeros(len(self.problem.offers), dtype=np.int64))
-        _, alike = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        return alike.ravel()
-
-    # -- another order --------------------------------------------------------------------------------------------------------------
-
-    def _reordered(self) -> bool:
+    def _reorder(self) -> bool:
         """
-        Place a pod that another order of placement allows; whether one was.
+        Place a pod that only another order of placement allows; whether one was.
 
-        A pod that matches its own terms may open an attraction even though targets are planned elsewhere: it then comes before them.
+        A pod that matches its own terms may open an attraction although targets are planned: it then comes before them.
         """
         state = self.state
         for pod_class in self.order:
@@ -421,79 +330,177 @@ class _Greedy:
             reaches = state.reach(pod_class), state.fresh(pod_class)
             for rule in opens:
                 rule.lifted = False
-            for reach in reaches:
-                if self._try_cells(pod_class, reach):
-                    return True
-        return False
-
-    def _try_cells(self, pod_class: int, reach: states.Reach) -> bool:
-        sites = np.flatnonzero(reach.limit > 0)
-        cells = np.stack(reach.bounds, axis=1)[sites]
-        _, first = np.unique(cells, axis=0, return_index=True)
-        for site in sites[np.sort(first)][:REORDERED]:
-            if self.stop():
-                return False
-            if self._order_exists(pod_class, int(reach.sites[site]), reach.fresh):
-                where = reach.sites[[site]]
-                places = self.state.open(int(where[0]), 1) if reach.fresh else where
-                self.state.put(pod_class, places, np.full(1, max(1, int(reach.least[site]))))
+            if any(self._try_cells(pod_class, reach) for reach in reaches):
                 return True
         return False
 
-    def _order_exists(self, pod_class: int, site: int, fresh: bool) -> bool:
-        """Whether the attractions still hold with one more pod of the class there."""
+    def _try_cells(self, pod_class: int, reach: tallies.Reach) -> bool:
+        sites = np.flatnonzero(reach.limit > 0)
+        _, first = np.unique(np.stack(reach.bounds, axis=1)[sites], axis=0, return_index=True)
+        for site in sites[np.sort(first)][:REORDERED]:
+            if self.stop():
+                return False
+            pods, where = int(reach.least[site]), int(reach.sites[site])
+            if self._order_exists(pod_class, pods, where, fresh=reach.fresh):
+                places = self.state.open(where, 1) if reach.fresh else reach.sites[[site]]
+                self.state.put(pod_class, places, np.full(1, pods))
+                return True
+        return False
+
+    def _order_exists(self, pod_class: int, pods: int, where: int, *, fresh: bool) -> bool:
+        """Whether attractions still hold with more pods of the class there."""
+        grown = self.state.solution()
+        index = where - self.state.nodes
+        more = ((pod_class, pods),)
+        if fresh:
+            grown = dataclasses.replace(grown, new=(*grown.new, (where, more)))
+        elif index < 0:
+            placed = {**grown.placed, where: _add(grown.placed.get(where, ()), pod_class, pods)}
+            grown = dataclasses.replace(grown, placed=placed)
+        else:
+            offer, counts = grown.new[index]
+            changed = (offer, _add(counts, pod_class, pods))
+            grown = dataclasses.replace(grown, new=(*grown.new[:index], changed, *grown.new[index + 1 :]))
         bare = dataclasses.replace(
             self.problem, spreads=(), exclusions=(), common_domains=(), shared_amounts=(), min_values=(), caps=()
         )
-        grown = self.state.solution()
-        more = ((pod_class, 1),)
-        if fresh:
-            grown = dataclasses.replace(grown, new=(*grown.new, (site, more)))
-        elif site < self.state.nodes:
-            grown = dataclasses.replace(grown, placed={**grown.placed, site: _add(grown.placed.get(site, ()), more)})
-        else:
-            new = list(grown.new)
-            offer, counts = new[site - self.state.nodes]
-            new[site - self.state.nodes] = offer, _add(counts, more)
-            grown = dataclasses.replace(grown, new=tuple(new))
-        return not any(sentence.startswith("attraction") for sentence in evaluate.violations(bare, grown))
+        return not any(broken.startswith("attraction") for broken in evaluate.violations(bare, grown))
+
+
+# ---------------------------------------------------------------------------------------------------------------- steps
+
+
+def _lowest(loss: Ints) -> Ints:
+    """Indices of the columns of (K, S) that are smallest, row by row."""
+    keep = np.arange(loss.shape[1])
+    for row in loss:
+        keep = keep[row[keep] == row[keep].min()]
+    return keep
+
+
+def _best(state: states.State, reach: tallies.Reach) -> int | None:
+    """The site to take next: least loss, existing nodes before new ones, fewest pods of its spread groups, least room."""
+    sites = np.flatnonzero(reach.limit > 0)
+    if not len(sites):
+        return None
+    new = (reach.sites >= state.nodes).astype(np.int64)
+    ranks = np.stack([*reach.loss(rank_first=state.problem.preference_price is not None), new, reach.crowd])
+    sites = sites[_lowest(ranks[:, sites])]
+    return int(sites[_free(state, reach.sites[sites]).argmin()])
+
+
+def _free(state: states.State, places: Ints) -> Floats:
+    """How much is free on each place, in shares of the most that any place has free."""
+    most = np.maximum(state.room[:, : state.places].max(axis=1), 1)
+    free: Floats = (state.room[:, places] / most[:, None]).sum(axis=0)
+    return free
+
+
+def _take(state: states.State, pod_class: int, reach: tallies.Reach, site: int) -> Ints:
+    """Put pods of a class on all places of the site's cell that lose as little; returns pods per place (P,)."""
+    left = int(state.left[pod_class])
+    alike = (reach.room > 0) & (reach.unmet == reach.unmet[site]) & (reach.rank == reach.rank[site])
+    same = alike.copy()
+    for cell in (*reach.cells, *reach.bounds):
+        same &= cell == cell[site]
+    sites = _by_free(state, reach, np.flatnonzero(same))
+    pods = _deal(reach.room[sites], min(left, int(reach.total[site])))
+    if reach.spreads and len(reach.cells) == 1 and not reach.bounds:
+        level_sites, level_pods = _level(state, reach, np.flatnonzero(alike), left)
+        if level_pods.sum() > pods.sum():
+            sites, pods = level_sites, level_pods
+    state.put(pod_class, reach.sites[sites[pods > 0]], pods[pods > 0])
+    taken = np.zeros(len(state.offer), dtype=np.int64)
+    taken[reach.sites[sites]] = pods
+    return taken
+
+
+def _by_free(state: states.State, reach: tallies.Reach, sites: Ints) -> Ints:
+    places = reach.sites[sites]
+    return sites[np.lexsort((_free(state, places), places >= state.nodes))]
+
+
+def _deal(room: Ints, pods: int) -> Ints:
+    """Deal pods to sites with this much room each, one site after the other."""
+    room = np.minimum(room, pods)
+    dealt: Ints = np.clip(pods - (np.cumsum(room) - room), 0, room)
+    return dealt
+
+
+def _level(state: states.State, reach: tallies.Reach, sites: Ints, left: int) -> tuple[Ints, Ints]:
+    """Sites and pods on each that raise all domains of the one spread together."""
+    spread = reach.spreads[0]
+    slots = spread.slots.of(reach)
+    sites = sites[slots[sites] != spread.slots.none]
+    room = np.bincount(slots[sites], weights=np.minimum(reach.room[sites], left), minlength=spread.slots.size)
+    levels = spread.levels(room.astype(np.int64), left)
+    parts = [_by_free(state, reach, sites[slots[sites] == entry]) for entry in np.flatnonzero(levels)]
+    if not parts:
+        return sites[:0], sites[:0]
+    pods = [_deal(reach.room[part], int(levels[slots[part[0]]])) for part in parts]
+    return np.concatenate(parts), np.concatenate(pods)
+
+
+def _settle(reach: tallies.Reach, fresh: tallies.Reach, left: int) -> None:
+    """Pods that must stay together may only go to cells that hold as many of them as any."""
+    keys = np.stack([np.concatenate(pair) for pair in zip(reach.bounds, fresh.bounds, strict=True)], axis=1)
+    holds = fresh.limit
+    if fresh.alone:
+        offers = np.concatenate([np.full(len(reach.sites), -1), fresh.sites])
+        keys = np.concatenate([keys, offers[:, None]], axis=1)
+    else:
+        holds = np.where(holds > 0, fresh.total, 0)
+    _, cell = np.unique(keys, axis=0, return_inverse=True)
+    cell = cell.ravel()
+    holds = np.minimum(np.concatenate([reach.limit, holds]), left)
+    room = np.minimum(np.bincount(cell, weights=holds), left)
+    poor = (room < room.max(initial=0))[cell]
+    reach.forbid(poor[: len(reach.sites)])
+    fresh.forbid(poor[len(reach.sites) :])
+
+
+def _add(counts: problems.Counts, pod_class: int, pods: int) -> problems.Counts:
+    table = dict(counts)
+    table[pod_class] = table.get(pod_class, 0) + pods
+    return tuple(sorted(table.items()))
+
+
+# ------------------------------------------------------------------------------------------------------------- trimming
 
 
 def trim(problem: problems.Problem, solution: problems.Solution) -> problems.Solution:
     """
-    Take nodes and pods out of a solution until nothing is broken.
+    Take nodes and pods out of a solution until it breaks nothing; a valid one is returned as it is.
 
-    Its nodes and pods are put in again one by one as long as every rule allows: nodes with pods of high priority and many pods first, classes
-    by priority. Nodes whose pods find no other place are not removed after all.
+    Its nodes and pods are put in again as long as every rule allows: nodes with many pods of high priority first, classes by
+    priority. Nodes stay after all when the pods that run there would have no place.
     """
     if not evaluate.violations(problem, solution):
         return solution
     removed = _allowed_removals(problem, solution.removed)
     while True:
         state = _replay(problem, solution, removed)
-        if not removed:
-            return state.solution()
-        residents = problem.residents
-        short = residents[list(removed)].sum(axis=0) - state.pods[: state.places].sum(axis=0)
+        nodes = sorted(removed)
+        residents = problem.residents[nodes]
+        short = residents.sum(axis=0) - state.pods[: state.places].sum(axis=0)
         if (short <= 0).all():
             return state.solution()
-        nodes = sorted(removed)
-        removed -= {nodes[int(residents[nodes, c].argmax())] for c in np.flatnonzero(short > 0)}
+        removed -= {nodes[int(residents[:, c].argmax())] for c in np.flatnonzero(short > 0)}
 
 
 def _allowed_removals(problem: problems.Problem, removed: frozenset[int]) -> frozenset[int]:
     """Those that save most, as far as nodes may go."""
-    residents = problem.residents.sum(axis=1) if removed else np.zeros(0, dtype=np.int64)
+    moves = problem.residents.sum(axis=1)
     room = [max(0, cap.room) for cap in problem.removal_caps]
     most = problem.max_removals if problem.max_removals is not None else len(removed)
-    evictions = problem.max_evictions if problem.max_evictions is not None else int(residents.sum())
+    evictions = problem.max_evictions if problem.max_evictions is not None else int(moves.sum())
     kept: list[int] = []
     for node in sorted(removed, key=lambda n: (problem.nodes[n].removal_cost - problem.nodes[n].price, n)):
         caps = [i for i, cap in enumerate(problem.removal_caps) if cap.nodes[node]]
-        fits = len(kept) < most and residents[node] <= evictions and all(room[i] > 0 for i in caps)
+        fits = len(kept) < most and moves[node] <= evictions and all(room[i] > 0 for i in caps)
         if problem.nodes[node].removable and fits:
             kept.append(node)
-            evictions -= int(residents[node])
+            evictions -= int(moves[node])
             for i in caps:
                 room[i] -= 1
     return frozenset(kept)
@@ -510,113 +517,29 @@ def _replay(problem: problems.Problem, solution: problems.Solution, removed: fro
             pods[problem.classes[pod_class].priority] -= number
         return tuple(pods.values())
 
-    wanted = np.zeros((len(state.offer), len(problem.classes)), dtype=np.int64)
-    for node, counts in solution.placed.items():
-        for pod_class, number in counts:
-            wanted[node, pod_class] = number
+    wanted = np.zeros(state.pods.shape, dtype=np.int64)
+    contents = list(solution.placed.items())
     for offer, counts in sorted(solution.new, key=importance):
         if state.openable()[offer]:
-            place = int(state.open(offer, 1)[0])
-            for pod_class, number in counts:
-                wanted[place, pod_class] = number
+            contents.append((int(state.open(offer, 1)[0]), counts))
+    for place, counts in contents:
+        for pod_class, number in counts:
+            wanted[place, pod_class] = max(0, number)
     order = sorted(range(len(problem.classes)), key=lambda c: -problem.classes[c].priority)
-    while any([_put_again(problem, state, c, wanted[:, c]) for c in order]):
-        pass
+    placed = True
+    while placed:
+        placed = sum(_put_again(state, c, wanted[:, c]) for c in order) > 0
     return state
 
 
-def _put_again(problem: problems.Problem, state: states.State, pod_class: int, wanted: Ints) -> bool:
-    """Put pods of a class where they are `wanted` (P,); whether any was put."""
-    placed = False
-    while state.left[pod_class] and (wanted > 0).any():
+def _put_again(state: states.State, pod_class: int, wanted: Ints) -> int:
+    """Put pods of a class where they are `wanted` (P,), and take that off; how many."""
+    before = int(wanted.sum())
+    while state.left[pod_class] and wanted.any():
         reach = state.reach(pod_class)
-        np.minimum(reach.limit, np.maximum(wanted[reach.sites], 0), out=reach.limit)
-        site = _best(problem, state, reach)
+        reach.restrict(wanted[reach.sites])
+        site = _best(state, reach)
         if site is None:
             break
-        wanted -= _spread_over(state, pod_class, reach, site, state.left[pod_class])
-        placed = True
-    return placed
-
-
-# ---------------------------------------------------------------------------------------------------------------- places
-
-
-def _load(problem: problems.Problem, start: problems.Solution) -> states.State:
-    """The state of a valid solution, with room for a new node for every pod that waits."""
-    placed = sum(number for _, counts in start.new for _, number in counts)
-    placed += sum(number for counts in start.placed.values() for _, number in counts)
-    waiting = int(problem.counts.sum())
-    if start.removed:
-        waiting += int(problem.residents[list(start.removed)].sum())
-    state = states.State(problem, start.removed, len(start.new) + max(0, waiting - placed))
-    at: dict[int, list[tuple[int, int]]] = {}
-    for offer, counts in start.new:
-        place = int(state.open(offer, 1)[0])
-        for pod_class, number in counts:
-            at.setdefault(pod_class, []).append((place, number))
-    for node, counts in start.placed.items():
-        for pod_class, number in counts:
-            at.setdefault(pod_class, []).append((node, number))
-    for pod_class, entries in at.items():
-        places, pods = np.array(entries, dtype=np.int64).T
-        state.put(pod_class, places, pods)
-    return state
-
-
-def _lowest(loss: Ints) -> Ints:
-    """Indices of the columns of (K, S) that are smallest, row by row."""
-    keep = np.arange(loss.shape[1])
-    for row in loss:
-        keep = keep[row[keep] == row[keep].min()]
-    return keep
-
-
-def _best(problem: problems.Problem, state: states.State, reach: states.Reach) -> int | None:
-    """The site to take next: least loss, existing nodes before new ones, fewest pods of its spread groups, least room."""
-    sites = np.flatnonzero(reach.limit > 0)
-    if not len(sites):
-        return None
-    sites = sites[_lowest(reach.loss(rank_first=problem.preference_price is not None)[:, sites])]
-    new = (reach.sites[sites] >= state.nodes).astype(np.int64)
-    sites = sites[_lowest(np.stack([new, reach.crowd[sites]]))]
-    return int(sites[_room(state, reach.sites[sites]).argmin()])
-
-
-def _room(state: states.State, places: Ints) -> Floats:
-    """How much is free on each place, resources weighed by what there is in all."""
-    total = np.maximum(state.room[:, : state.places].max(axis=1), 1)
-    free: Floats = (state.room[:, places] / total[:, None]).sum(axis=0)
-    return free
-
-
-def _spread_over(state: states.State, pod_class: int, reach: states.Reach, site: int, most: int) -> Ints:
-    """Put up to `most` pods of a class on all places of the site's cell that lose as little; returns pods per place (P,)."""
-    together = reach.limit > 0
-    for cell in (*reach.cells, *reach.bounds):
-        together &= cell == cell[site]
-    together &= (reach.unmet == reach.unmet[site]) & (reach.rank == reach.rank[site])
-    sites = np.flatnonzero(together)
-    places = reach.sites[sites]
-    sites = sites[np.lexsort((_room(state, places), places >= state.nodes))]
-    before = np.cumsum(reach.limit[sites]) - reach.limit[sites]
-    pods = np.clip(min(int(most), int(reach.total[site])) - before, 0, reach.limit[sites])
-    used = pods > 0
-    state.put(pod_class, reach.sites[sites[used]], pods[used])
-    taken = np.zeros(len(state.offer), dtype=np.int64)
-    taken[reach.sites[sites]] = pods
-    return taken
-
-
-def _add(counts: problems.Counts, more: problems.Counts) -> problems.Counts:
-    table = dict(counts)
-    for pod_class, number in more:
-        table[pod_class] = table.get(pod_class, 0) + number
-    return tuple(sorted(table.items()))
-
-
-def _chunks(places: Ints, width: int) -> Iterator[Ints]:
-    """Parts of `places` whose tables of `width` columns stay small."""
-    size = max(1, 500_000 // max(1, width))
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
+        wanted -= _take(state, pod_class, reach, site)
+    return before - int(wanted.sum())

@@ -57,7 +57,9 @@ class State:
 
     def _make_fleet(self) -> None:
         problem = self.problem
-        self.cap_of = np.array([c.per_offer for c in problem.caps], dtype=np.int64).reshape(len(problem.caps), len(problem.offers))
+        self.cap_of = np.array([c.per_offer for c in problem.caps], dtype=np.int64).reshape(
+            len(problem.caps), len(problem.offers)
+        )
         self.cap_left = np.array([max(0, c.room) for c in problem.caps], dtype=np.int64)
         self.pool_of = np.array([o.pool for o in problem.offers], dtype=np.int64)
         self.pool_free = np.maximum(problem.pools.free, 0)
