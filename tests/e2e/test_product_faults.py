@@ -145,9 +145,13 @@ UP = (
     "launched nodeclaim",
     "registered nodeclaim",
     "reserved node",
-    "initialized",
+    "initialized nodeclaim",
 )
-DOWN = ("disrupting node", "tainted node", "drained node", "resizing pool", "deleted node", "deleted nodeclaim")
+DOWN = ("disrupting node", "drained node", "resizing pool", "deleted node", "deleted nodeclaim")
+
+
+def _machines_wanted(ovh: OVH) -> int:
+    return sum(pool["desired"] for pool in pools(ovh))
 
 
 def killed_at(mark: str, plane: controlplane.ControlPlane, ovh: OVH, folder: pathlib.Path, seconds: float = 60) -> bool:
@@ -177,9 +181,7 @@ def test_killed_at_every_turn_the_end_is_the_same(control_plane_built, tmp_path)
         with running.controller(plane, ovh, tmp_path, name="up"):
             running.until(lambda: bound(plane) == 10 * len(UP), "all pods are bound", 120)
             running.until(
-                lambda: (
-                    sum(p["desired"] for p in pools(ovh)) == len(get(plane, "nodes")) == len(get(plane, "nodeclaims"))
-                ),
+                lambda: _machines_wanted(ovh) == len(get(plane, "nodes")) == len(get(plane, "nodeclaims")),
                 "as many machines as claims",
                 60,
             )
