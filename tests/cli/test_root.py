@@ -73,7 +73,7 @@ def test_completion_scripts(capsys, monkeypatch, shell):
 
 
 def test_completion_of_the_kubectl_plugin(capsys, monkeypatch):
-    """kubectl asks with the words so far and wants one suggestion a line, then a directive."""
+    """The plugin is asked by kubectl with the words so far and wants one suggestion a line, then a directive."""
     lines = run(capsys, monkeypatch, "completion", "--answer", "--", "so").out.splitlines()
 
     assert lines[0].startswith("solve")

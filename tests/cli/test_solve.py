@@ -52,7 +52,7 @@ def test_schema_is_followed_by_every_example(solve):
 
 
 def test_costs_add_up(solve):
-    """after = before + create - delete, and create is the sum over the nodes."""
+    """Afterwards = before + create - delete, and create is the sum over the nodes."""
     plan = plan_of(solve("-f", str(ROOT / "examples" / "live-cluster"), "-o", "json"))
     cost = plan["cost"]
 

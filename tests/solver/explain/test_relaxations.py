@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def question(seed: int) -> changes.Question:
         b.requirement("node.kubernetes.io/instance-type", "In", *sizes),
         b.requirement("topology.kubernetes.io/zone", "In", "eu-west-par-a", "eu-west-par-b"),
     ]
-    fields: dict[str, object] = {}
+    fields: dict[str, Any] = {}
     spec = b.spec(dice.choice([250, 500, 1000]), dice.choice([1, 2]) * GIB)
     stuck, asked = spec, ASKED
     reason = dice.choice(["too big", "taint", "zone", "selector", "limit", "quota", "apart"])
@@ -64,7 +65,7 @@ def first_relaxation(of: cluster.Cluster, asked: options.Options) -> tuple[plans
 
 @pytest.mark.parametrize("first", range(0, 100, 10))
 def test_first_relaxation_places_the_pod_at_the_stated_price(first: int):
-    """Ten random infeasible pods: with the change made, the pod is placed and the fleet costs as much more as was said."""
+    """Ten random infeasible pods: with the change made, the pod is placed and the fleet costs what was said."""
     for seed in range(first, first + 10):
         of, asked = question(seed)
         plan, left_out = first_relaxation(of, asked)
