@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
@@ -11,6 +12,8 @@ COMMANDS = {
     "solve": ("solver.cli.solve:solve", "The cheapest nodes for pending pods, from manifests, without a cluster."),
     "catalog": ("solver.cli.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
     "crds": ("solver.cli.crds:crds", "Print the CRD manifests."),
+    "snapshot": ("controller.live:snapshot", "Write what solve -f needs of a live cluster as one YAML List."),
+    "plan": ("controller.live:plan", "Show the controller's last plan."),
     "controller": ("controller.command:controller", "The in-cluster controller (Helm runs this)."),
     "simulate-ovh": (
         "controller.simulator.command:simulate_ovh",
@@ -51,7 +54,14 @@ def root(ctx: click.Context, debug: bool) -> None:
 
     Exit codes: 0 done, 1 failure, 2 wrong usage or bad input, 130 interrupted.
     """
-    ctx.obj = {"debug": debug}
+    ctx.obj = {"debug": debug, "live": _live}
+
+
+def _live(kubeconfig: str | None, context: str | None) -> list[dict[str, Any]]:
+    """What `solve --live` plans for; the client is loaded only then."""
+    live = importlib.import_module("controller.live")
+    found: list[dict[str, Any]] = live.objects(kubeconfig, context)
+    return found
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from solver.cli import errors, values
 from solver.options import DEFAULT_DISRUPTION_PRICE, DEFAULT_NODE_CHARGE, Options
 
 if TYPE_CHECKING:
+    from solver import cluster as clusters
     from solver import plan as plans
     from solver.search import params
 
@@ -123,8 +124,9 @@ LATER = {
 @click.option("--compare", default=None, metavar="NAMES", hidden=True)
 @click.option("--frontier", is_flag=True, hidden=True)
 @click.option("--warm-from", default=None, metavar="PLAN", hidden=True)
-@click.option("--context", default=None, hidden=True)
-@click.option("--live", is_flag=True, hidden=True)
+@click.option("--live", is_flag=True, help="Read the cluster of the current context instead of files; never writes.")
+@click.option("--context", default=None, help="The same for another context.")
+@click.option("--kubeconfig", default=None, envvar="KUBECONFIG", metavar="FILE", help="Kubeconfig for --live.")
 @click.pass_context
 def solve(ctx: click.Context, /, **given: Any) -> None:
     """
@@ -149,11 +151,10 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
         from catalog import catalogue
         from solver import planner
         from solver.snapshot import errors as reading
-        from solver.snapshot import reader
 
     try:
         known = catalogue.load(given["catalogue_file"]) if given["catalogue_file"] else catalogue.embedded()
-        cluster = reader.read(list(given["files"]), sys.stdin, scale=list(given["scale"]))
+        cluster = _cluster(ctx, given)
     except reading.SnapshotError as error:
         raise errors.Wrong([str(problem) for problem in error.problems]) from error
     except catalogue.CatalogueError as error:
@@ -193,17 +194,28 @@ def _refuse_what_does_not_exist(given: dict[str, Any]) -> None:
         raise errors.Wrong(LATER[output])
     if output not in OUTPUTS:
         raise errors.Wrong(f"-o {output} is unknown; use {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}")
-    if given["live"] or given["context"]:
-        raise errors.Wrong(
-            "solve does not read live clusters yet; use 'kubectl get … -o yaml | karpenter-ovhcloud solve -f -'"
-        )
     for flag in ("report", "scenarios", "compare", "frontier", "warm_from"):
         if given[flag]:
             raise errors.Wrong(f"--{flag.replace('_', '-')} does not exist yet; leave it out")
     if given["mode"] != "provision":
         raise errors.Wrong(f"--mode {given['mode']} does not exist yet; use --mode provision")
-    if not given["files"]:
+    if (given["live"] or given["context"]) and given["files"]:
+        raise errors.Wrong("--live reads a cluster, -f reads files; use one of them")
+    if not (given["files"] or given["live"] or given["context"]):
         raise errors.Wrong("nothing to read; give manifests with -f FILE, -f DIR or -f - for standard input")
+
+
+def _cluster(ctx: click.Context, given: dict[str, Any]) -> clusters.Cluster:
+    """The cluster that files describe, or a live one by way of the root command, which knows how to read it."""
+    from solver.snapshot import reader
+
+    if not (given["live"] or given["context"]):
+        return reader.read(list(given["files"]), sys.stdin, scale=list(given["scale"]))
+    live = (ctx.obj or {}).get("live")
+    if live is None:
+        raise errors.Wrong("this program cannot read live clusters; use -f")
+    found = live(given["kubeconfig"], given["context"])
+    return reader.from_objects(found, strict=False, scale=list(given["scale"]), name="the cluster")
 
 
 def _options(given: dict[str, Any]) -> Options:
