@@ -4,10 +4,12 @@ nodes.
 
 1. The master chooses how often to use each known pattern; its duals say what a pod of each class is worth.
 2. Pricing looks, kind by kind, for a pattern that is worth more than the node costs: vectorised fills and exchanges, or
-   all patterns at once where nodes hold few pods.
-3. When nothing is found, exact knapsacks give the best pattern of each kind, and bound how much any pattern could still
-   be worth. Dividing the duals by the worst ratio makes them feasible for all patterns, so counts times duals bounds
-   every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
+   all patterns at once
+   where nodes hold few pods.
+3. When nothing is found, exact knapsacks bound how much any pattern could still be worth. Dividing the duals by the
+   worst ratio makes them feasible for all
+   patterns, so counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming
+       problems", 1990).
 4. A dive rounds the master: whole parts are taken, the rest is solved again, until nothing is left.
 """
 
@@ -21,16 +23,13 @@ from numpy.typing import NDArray
 
 from solver.search import field as fields
 from solver.search import fill as fills
-from solver.search import knapsack, linear
+from solver.search import linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SMOOTHING = 0.5
 ENUMERATION_LIMIT = 1500
-EXACT_ROUNDS = 30
-CLOSE = 1.0002
-"""How far above its node's cost a pattern's worth may be for the master to count as solved."""
 
 
 class Columns:
@@ -122,95 +121,33 @@ class Columns:
         return float(ratio.max())
 
     def generate(
-        self,
-        counts: Floats,
-        rng: np.random.Generator,
-        kinds: Ints,
-        stop: Callable[[], bool],
-        *,
-        deterministic: bool,
-        seed: int,
-        rounds: int = 200,
-    ) -> tuple[float, Floats, float] | None:
+        self, counts: Floats, rng: np.random.Generator, kinds: Ints, stop: Callable[[], bool], rounds: int = 200
+    ) -> tuple[float, Floats] | None:
         """
-        Generate columns until none is worth more than its node, or `stop`.
-
-        Returns
-        -------
-        The master's value, its duals and a bound for all patterns; None when the master has no answer.
+        Generate columns until pricing finds none, or `stop`; returns the master's value and the duals to bound with.
         """
-        centre: Floats | None = None
+        best: Floats | None = None
         value = math.inf
-        idle = exact = 0
-        bound = 0.0
+        idle = 0
         for _ in range(rounds):
             answer = self.master(counts)
             if answer is None:
                 return None
             improved = answer[0] < value * (1 - 2e-5)
             value, duals = answer[0], answer[2]
-            if self.complete:
-                return value, duals, max(bound, float(np.maximum(duals, 0.0) @ counts))
-            if stop():
-                return value, duals, max(bound, self.bound(counts, duals))
-            centre = duals if centre is None else SMOOTHING * centre + (1 - SMOOTHING) * duals
+            if self.complete or stop():
+                return value, duals
+            centre = duals if best is None else SMOOTHING * best + (1 - SMOOTHING) * duals
+            ratio = self.price(centre, rng, 12, kinds)
+            if ratio <= 1 + 1e-6:
+                ratio = self.price(duals, rng, 24, np.arange(len(self.field.cost)))
+                if ratio <= 1 + 1e-6:
+                    return value, duals
+            best = centre
             idle = 0 if improved else idle + 1
-            if idle < 6:
-                if self.price(centre, rng, 12, kinds) > 1 + 1e-6:
-                    continue
-                if self.price(duals, rng, 24, np.arange(len(self.field.cost))) > 1 + 1e-6:
-                    continue
-            exact += 1
-            worst = self.price_exactly(duals, stop, deterministic=deterministic, seed=seed)
-            bound = max(bound, float(np.maximum(duals, 0.0) @ counts) / worst)
-            if worst <= CLOSE or exact >= EXACT_ROUNDS:
-                break
-            idle = 0
-        return value, duals, bound
-
-    def price_exactly(
-        self, duals: Floats, stop: Callable[[], bool], *, deterministic: bool, seed: int
-    ) -> float:
-        """
-        Add the best pattern of each kind that could be worth more than its node; returns an upper bound on the ratio of
-        worth to cost, at least 1.
-        """
-        duals = np.maximum(duals, 0.0)
-        ratio = self.ratios(duals)
-        worst = 1.0
-        for kind in np.argsort(-ratio):
-            if ratio[kind] <= worst and ratio[kind] <= CLOSE:
-                break
-            if stop():
-                return max(worst, float(ratio[kind]))
-            cost = float(self.field.cost[kind])
-            worth, patterns = self.best_patterns(int(kind), duals, cost, deterministic=deterministic, seed=seed)
-            worst = max(worst, min(worth / cost, float(ratio[kind])))
-            self.add(np.full(len(patterns), kind), patterns)
-        return worst
-
-    def best_patterns(
-        self, kind: int, duals: Floats, above: float, *, deterministic: bool, seed: int
-    ) -> tuple[float, NDArray[np.int32]]:
-        """An upper bound, at least `above`, on the worth of one node of a kind, and patterns worth more than that."""
-        field = self.field
-        most = np.minimum(capacity(field)[:, kind], self.limits)
-        if field.host.take(np.flatnonzero((most > 0) & (duals > 0))).empty:
-            answer = knapsack.solve(field.room[kind], field.requests, duals, most, above=above * (1 + 1e-6))
-            return answer.bound, answer.contents
-        worth = exact_worth(field, kind, duals, self.limits, deterministic=deterministic, seed=seed)
-        return max(worth, above), np.zeros((0, len(duals)), dtype=np.int32)
-
-    def ratios(self, duals: Floats) -> Floats:
-        """(K,) upper bounds on worth over cost, by fractional knapsacks."""
-        most = capacity(self.field)
-        worth = [fractional_worth(self.field, most, kind, duals, self.limits) for kind in range(len(self.field.cost))]
-        return np.array(worth) / self.field.cost
-
-    def bound(self, counts: Floats, duals: Floats) -> float:
-        """A bound for all patterns from these duals, without exact knapsacks."""
-        duals = np.maximum(duals, 0.0)
-        return float(duals @ counts) / max(1.0, float(self.ratios(duals).max(initial=1.0)))
+            if idle >= 6:
+                return value, duals
+        return value, duals
 
     def dive(
         self, counts: Ints, rng: np.random.Generator, kinds: Ints, stop: Callable[[], bool]
@@ -245,6 +182,29 @@ class Columns:
         if not rows:
             return np.zeros(0, dtype=np.int64), np.zeros((0, len(counts)), dtype=np.int32)
         return np.array(kind_of, dtype=np.int64), np.stack(rows)
+
+    def bound(
+        self, counts: Floats, duals: Floats, stop: Callable[[], bool], *, deterministic: bool, seed: int
+    ) -> float:
+        """A bound for all patterns from these duals; exact knapsacks where the simple one is not tight."""
+        duals = np.maximum(duals, 0.0)
+        if self.complete:
+            return float(duals @ counts)
+        worst = 1.0
+        most = capacity(self.field)
+        simple = np.array(
+            [fractional_worth(self.field, most, kind, duals, self.limits) for kind in range(len(self.field.cost))]
+        )
+        ratio = simple / self.field.cost
+        for kind in np.argsort(-ratio):
+            if ratio[kind] <= worst:
+                break
+            if stop():
+                worst = max(worst, float(ratio[kind]))
+                break
+            exact = exact_worth(self.field, int(kind), duals, self.limits, deterministic=deterministic, seed=seed)
+            worst = max(worst, min(exact, float(simple[kind])) / float(self.field.cost[kind]))
+        return float(duals @ counts) / worst
 
 
 def capacity(field: fields.Field) -> Ints:
@@ -283,9 +243,7 @@ def fractional_worth(field: fields.Field, most: Ints, kind: int, duals: Floats, 
 def exact_worth(
     field: fields.Field, kind: int, duals: Floats, limits: Ints, *, deterministic: bool, seed: int
 ) -> float:
-    """
-    The largest worth of one node of a kind (an upper bound when time runs out) under the firm rules between its pods.
-    """
+    """The largest worth of one node of a kind (an upper bound when time runs out), by an exact knapsack."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()

@@ -482,19 +482,19 @@ class Engine:
             self.budget.tick(0)
             return self.budget.over(target)
 
-        answer = columns.generate(
-            cell.counts.astype(np.float64),
-            self.rng,
-            cell.packer.kinds,
-            stop,
-            deterministic=self.settings.deterministic,
-            seed=self.settings.seed,
-        )
+        answer = columns.generate(cell.counts.astype(np.float64), self.rng, cell.packer.kinds, stop)
         if answer is None:
             return
         firm = bool(cell.field.host.firm.all())
         if whole is not None and firm and not cell.on_nodes.any() and self.narrowing_is_exact():
-            self.bound = max(self.bound, answer[2] * (1 - self.charge_share()))
+            bound = columns.bound(
+                cell.counts.astype(np.float64),
+                answer[1],
+                stop,
+                deterministic=self.settings.deterministic,
+                seed=self.settings.seed,
+            )
+            self.bound = max(self.bound, bound * (1 - self.charge_share()))
         cell.packer.value = np.maximum(answer[1], 1e-6)
         kind, counts = columns.dive(cell.counts, self.rng, cell.packer.tail_kinds, stop)
         cell.packer.shrink(kind, counts)
