@@ -1,12 +1,15 @@
 """
-A linear relaxation that says how many new nodes a solution can have that is no worse than a known one.
+A linear relaxation that says how many new nodes a solution of a given cost can have.
 
-Volumes of each class on each *shape* (offers that nothing but rules across nodes tells apart) and on groups of existing nodes, numbers of
-nodes fractional, all rules across nodes but the linear limits left out. Every solution of the problem is one of the relaxation, so its maximum of
-"number of new nodes" under "costs no more than what is known" bounds that number.
+Volumes of each class on each *shape* (offers that nothing but rules across nodes tells apart) and on groups of existing
+nodes, numbers of nodes fractional, all rules across nodes but the linear limits left out. Every solution of the problem
+is one of the relaxation, so the most nodes that the relaxation allows at a cost bound what a solution can have.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
 
 import numpy as np
 from ortools.linear_solver import pywraplp
@@ -15,6 +18,9 @@ from solver.problem import Ints, Problem, Value
 
 TOLERANCE = 1e-4
 """Added to maxima before rounding down: far above the LP solver's own tolerance of 1e-6, far below one node."""
+
+PRECISION = 1e-6
+"""Relative error of the LP solver's optimum."""
 
 FEW_PODS = 4
 """Where a node holds at most this many pods of a class, whole pods make the bound better than amounts do."""
@@ -38,34 +44,37 @@ class Relaxation:
         self._new_nodes(placed)
         self._existing_nodes(placed)
         self._demand(placed, known)
-        self._limits(known)
+        self._limits()
 
-    def least_cost(self) -> float | None:
-        """A lower bound on cost, micro-euro per hour; None when nothing is as good as what is known."""
+    def limit(self, cost: int | None) -> None:
+        """Look at solutions of this cost at most, micro-euro per hour; one more for what rounding takes off."""
+        self.ceiling.SetUb(self.infinity if cost is None else (cost + 1) / self.unit)
+
+    def least_cost(self) -> int | None:
+        """A lower bound on cost, micro-euro per hour; None when unknown."""
+        least = self._solve(self.cost, maximise=False)
+        return None if least is None else math.floor((least - abs(least) * PRECISION) * self.unit) - 1
+
+    def most(self, shapes: Iterable[int]) -> int | None:
+        """The most nodes of these shapes together; None when unknown."""
+        most = self._solve([(self.nodes[s], 1.0) for s in shapes], maximise=True)
+        return None if most is None else math.floor(most + TOLERANCE)
+
+    def _solve(self, terms: list[tuple[pywraplp.Variable, float]], maximise: bool) -> float | None:
         objective = self.solver.Objective()
         objective.Clear()
-        for variable, coefficient in self.cost:
+        for variable, coefficient in terms:
             objective.SetCoefficient(variable, coefficient)
-        objective.SetMinimization()
+        objective.SetOptimizationDirection(maximise)
         if self.solver.Solve() != pywraplp.Solver.OPTIMAL:
             return None
-        return float(objective.Value()) * self.unit
+        return float(objective.Value())
 
-    def most(self, shapes: list[int]) -> int | None:
-        """The most nodes of these shapes; None when unknown."""
-        objective = self.solver.Objective()
-        objective.Clear()
-        for shape in shapes:
-            objective.SetCoefficient(self.nodes[shape], 1.0)
-        objective.SetMaximization()
-        if self.solver.Solve() != pywraplp.Solver.OPTIMAL:
-            return None
-        return int(objective.Value() + TOLERANCE)
-
-    def _row(self, low: float, high: float, terms: list[tuple[pywraplp.Variable, float]]) -> None:
+    def _row(self, low: float, high: float, terms: list[tuple[pywraplp.Variable, float]]) -> pywraplp.Constraint:
         row = self.solver.Constraint(low, high)
         for variable, coefficient in terms:
             row.SetCoefficient(variable, coefficient)
+        return row
 
     def _new_nodes(self, placed: list[list[pywraplp.Variable]]) -> None:
         problem = self.problem
@@ -114,7 +123,7 @@ class Relaxation:
     def _volumes(
         self, placed: list[list[pywraplp.Variable]], held: Ints, penalty: Ints, many: bool
     ) -> dict[int, pywraplp.Variable]:
-        """A volume for each class that fits; on existing nodes no more than they hold, on new ones as there are `many`."""
+        """A volume for each class that fits: at most what these nodes hold, unless there may be `many` of them."""
         volume = {}
         most = self.demand + self.residents.sum(axis=0)
         for c in np.flatnonzero(held):
@@ -136,12 +145,12 @@ class Relaxation:
             members = [(left[c], 1.0) for c, kind in enumerate(self.problem.classes) if kind.priority == priority]
             self._row(float(number), float(number), members)
 
-    def _limits(self, known: Value) -> None:
+    def _limits(self) -> None:
         problem = self.problem
         for n, gone in self.gone.items():
             node = problem.nodes[n]
             self.cost.append((gone, (node.removal_cost - node.price) / self.unit))
-        self._row(-self.infinity, (known.cost + 1) / self.unit, self.cost)
+        self.ceiling = self._row(-self.infinity, self.infinity, self.cost)
         for cap in problem.caps:
             least = [min(float(cap.per_offer[o]) for o in offers) for offers in self.shapes]
             scale = max([1.0, *least])

@@ -19,6 +19,9 @@ from solver.problem import HOST, Ints, Mask, Problem, Value
 FEW = 2000
 """Classes x shapes up to which it pays to ask for a bound on each shape."""
 
+SPLIT = 60
+"""Slots up to which each offer of a group gets slots of its own."""
+
 
 def useful_offers(problem: Problem) -> tuple[list[int], dict[int, int]]:
     """Offers that hold any pod, by price, without those that another stands in for; and who stands in for those."""
@@ -134,41 +137,49 @@ def plain(problem: Problem, wanted: int | None) -> Slots:
     return Slots([(offers, number) for offers, number in found if number > 0], [], stand_in)
 
 
-@dataclasses.dataclass
-class _R:
-    least_cost: int | None
+class Sizing:
+    """Slots for solutions that equal a known one in all numbers before the cost and cost no more than a given sum."""
 
+    def __init__(self, problem: Problem, known: Value) -> None:
+        self.problem = problem
+        self.kept, self.stand_in = useful_offers(problem)
+        self.shapes = _shapes(problem, self.kept)
+        nodes, offers = variables.capacity(problem)
+        self.linear = relaxation.Relaxation(
+            problem, self.shapes, known, (nodes, offers[:, [s[0] for s in self.shapes]])
+        )
 
-def relax(problem, known):
-    kept, stand_in = useful_offers(problem)
-    shapes = _shapes(problem, kept)
-    holds = variables.capacity(problem)
-    linear = relaxation.Relaxation(problem, shapes, known, (holds[0], holds[1][:, [s[0] for s in shapes]]))
-    c = linear.least_cost()
-    return _R(None if c is None else int(c - 1))
+    def least_cost(self) -> int | None:
+        """A lower bound on the cost, micro-euro per hour; None when it is unknown."""
+        self.linear.limit(None)
+        return self.linear.least_cost()
 
+    def slots(self, cost: int, wanted: int | None) -> Slots:
+        """Slots for solutions of this cost at most, each group with no more than `wanted` of them."""
+        self.linear.limit(cost)
+        total = self.linear.most(range(len(self.shapes)))
+        limits = [] if total is None else [(self.kept, total)]
+        most = dict.fromkeys(self.kept, total)
+        if len(self.shapes) * len(self.problem.classes) <= FEW:
+            for number, offers in enumerate(self.shapes):
+                single = self.linear.most([number])
+                if single is not None and (total is None or single < total):
+                    limits.append((offers, single))
+                    most |= dict.fromkeys(offers, single)
+        groups = []
+        for offers in _grouped(self.problem, [o for o in self.kept if most[o] != 0]):
+            bounds = [b for b in (_by_pods(self.problem, offers), wanted, total) if b is not None]
+            groups += self._split(offers, min(bounds), most)
+        return Slots([(offers, number) for offers, number in groups if number > 0], limits, self.stand_in)
 
-def tight(problem: Problem, known: Value, wanted: int | None) -> Slots:
-    """As many slots as a solution could use that costs no more than `known` and is its equal before the cost."""
-    kept, stand_in = useful_offers(problem)
-    shapes = _shapes(problem, kept)
-    _, offer_holds = holds = variables.capacity(problem)
-    linear = relaxation.Relaxation(problem, shapes, known, (holds[0], offer_holds[:, [s[0] for s in shapes]]))
-    everything = linear.most(list(range(len(shapes))))
-    limits = [] if everything is None else [(kept, everything)]
-    most = dict.fromkeys(kept, everything)
-    if everything is not None and len(shapes) * len(problem.classes) <= FEW:
-        for number, offers in enumerate(shapes):
-            single = linear.most([number])
-            if single is not None:
-                limits.append((offers, single))
-                most |= dict.fromkeys(offers, single)
-    found = []
-    for offers in _grouped(problem, [o for o in kept if most[o] != 0]):
-        bounds = [_by_pods(problem, offers), wanted, everything]
-        found.append((offers, min(b for b in bounds if b is not None)))
-    groups = [(offers, number) for offers, number in found if number > 0]
-    return Slots(groups, limits, stand_in)
+    def _split(self, offers: list[int], number: int, most: Mapping[int, int | None]) -> list[tuple[list[int], int]]:
+        """A group for each offer where that does not make the model much larger: it is solved faster then."""
+        single = [
+            ([o], min(b for b in (number, most[o], _by_pods(self.problem, [o])) if b is not None)) for o in offers
+        ]
+        if sum(slots for _, slots in single) <= SPLIT:
+            return single
+        return [(offers, number)]
 
 
 def add(model: cp_model.CpModel, built: variables.Variables, slots: Slots) -> None:

@@ -20,9 +20,11 @@ from solver.model import blocks, objective, sizing, translate
 from solver.model.variables import Variables
 from solver.problem import Problem, Solution, Value
 
-
-FIRST_STEP = 0.01
+FIRST_STEP = 0.02
 """How far above its lower bound the cost is looked for at first."""
+
+PASS = 0.25
+"""Share of the time left for one pass that asks for less than what is known to be reachable."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,46 +173,47 @@ class _Run:
         """
         Minimise the cost with all other numbers fixed.
 
-        The lower the cost that is asked for, the fewer slots and the smaller the model. So what is asked for starts a
-        little above the relaxation's bound; when that is refused, the bound has risen, and the step is doubled.
+        The lower the cost that is asked for, the fewer slots are needed and the smaller is the model. So what is asked
+        for starts a little above the relaxation's bound; when that is refused, the bound has risen, and the step is
+        doubled; when that is not decided in time, what is known is improved.
         """
         assert self.known is not None
         certain = self.proved == self.numbers - 1
-        step = FIRST_STEP
-        bound = self.cost_lower
+        size = sizing.Sizing(self.problem, self.known)
+        bound = max((b for b in (self.cost_lower, size.least_cost()) if b is not None), default=None)
+        step: float | None = FIRST_STEP
         while True:
-            relaxed = None if isinstance(wanted, Mapping) else sizing.relax(self.problem, self.known)
-            if relaxed is not None and relaxed.least_cost is not None:
-                bound = max(relaxed.least_cost, relaxed.least_cost if bound is None else bound)
-            target = self.known.cost
-            if bound is not None:
-                target = min(target, bound + max(1, int(abs(bound) * step)))
-            final = target == self.known.cost
-            slots = (
-                sizing.given(wanted)
-                if isinstance(wanted, Mapping)
-                else sizing.tight(self.problem, dataclasses.replace(self.known, cost=target), wanted)
-            )
+            target = self._target(bound, step)
+            slots = sizing.given(wanted) if isinstance(wanted, Mapping) else size.slots(target, wanted)
             built = _Built(self.problem, slots, self.best)
             self.size = built.size
-            small, last = built.terms[:-1], objective.stages(built.terms[-1:])[0]
-            for term, number in zip(small, objective.numbers(self.known), strict=False):
+            for term, number in zip(built.terms[:-1], objective.numbers(self.known), strict=False):
                 built.model.add(term.total.expr <= number)
-            built.limit(last, [target])
+            stage = objective.stages(built.terms[-1:])[0]
+            built.limit(stage, [target])
             if bound is not None:
-                built.model.add(last.total.expr >= last.floor([bound]))
-            status, found = self._minimise(built, last, self.clock.left)
+                built.model.add(stage.total.expr >= stage.floor([bound]))
+            final = target == self.known.cost
+            status, reached = self._minimise(built, stage, self.clock.left * (1.0 if final else PASS))
             if status == cp_model.INFEASIBLE and not final:
                 bound = target + 1
-                step *= 2
+                step = None if step is None else 2 * step
                 continue
-            if found is not None:
-                bound = max(found, found if bound is None else bound)
-            if certain:
-                self.cost_bound = bound
-            if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
-                self.proved = self.numbers if certain else self.proved
-            return
+            bound = max((b for b in (bound, reached) if b is not None), default=None)
+            self.cost_bound = bound if certain else None
+            if certain and status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                self.proved = self.numbers
+            if final or status == cp_model.OPTIMAL or self.should_stop():
+                return
+            step = None
+
+    def _target(self, bound: int | None, step: float | None) -> int:
+        """The cost to ask for: `step` above the bound, or what is known where that is not far away or no step is left."""
+        assert self.known is not None
+        if bound is None or step is None:
+            return self.known.cost
+        width = int(step * max(abs(bound), self.known.cost - bound))
+        return bound + width if bound + 2 * width < self.known.cost else self.known.cost
 
     def _minimise(
         self, built: _Built, stage: objective.Stage, seconds: float
@@ -237,6 +240,8 @@ class _Run:
         parameters.num_workers = self.workers
         parameters.random_seed = self.seed
         parameters.catch_sigint_signal = False
+        parameters.linearization_level = 2
+        parameters.use_lns = False
         if self.clock.deterministic:
             parameters.max_deterministic_time = max(0.0, seconds)
         else:

@@ -24,7 +24,13 @@ def hint(model: cp_model.CpModel, variables: Variables, known: Solution, stand_i
     offered = {o: place.group for place in variables.slots for o in place.pick}
     order = {(place.group, o): n for place in variables.slots for n, o in enumerate(place.pick)}
     taken: dict[int, int] = {}
-    for offer, counts in sorted(new, key=lambda one: order.get((offered.get(one[0], -1), one[0]), 0)):
+    leader = {o: variables.leader(place) for place in variables.slots for o in place.pick}
+
+    def position(one: tuple[int, Counts]) -> tuple[int, int]:
+        """Slots of a group are in this order."""
+        return order.get((offered.get(one[0], -1), one[0]), 0), -dict(one[1]).get(leader.get(one[0], -1) or 0, 0)
+
+    for offer, counts in sorted(new, key=position):
         if free.get(offered.get(offer, -1)):
             place = free[offered[offer]].pop(0)
             placed[place.index] = counts

@@ -153,6 +153,13 @@ class Variables:
         """Places that are there; `existing[n]` is node n."""
         return self.places[: len(self.problem.nodes)]
 
+    def leader(self, place: Place) -> int | None:
+        """The class that puts slots of one offer in order: the one whose pods take the largest share of them."""
+        if len(place.pick) != 1 or not place.pods:
+            return None
+        share = self.problem.requests / np.maximum(self.problem.offer_room[place.representative], 1)
+        return max(place.pods, key=lambda c: (float(share[c].max()), -c))
+
     def attribute(self, place: Place, per_node: Ints | Mask, per_offer: Ints | Mask) -> int:
         """An attribute of nodes (N,) and offers (O,) on which all candidates of a slot agree."""
         return int(per_node[place.node] if place.node is not None else per_offer[place.representative])
@@ -230,7 +237,7 @@ class Variables:
 
 
 def capacity(problem: Problem) -> tuple[Ints, Ints]:
-    """How many pods of a class each node (C, N) and a node of each offer (C, O) hold at most, alone and by themselves."""
+    """How many pods of a class each node (C, N) and a node of each offer (C, O) hold at most when alone there."""
     most = problem.counts + problem.residents.sum(axis=0)
     nodes = _alone(problem.requests, problem.node_room, problem.node_ok, most)
     offers = _alone(problem.requests, problem.offer_room, problem.offer_ok, most)

@@ -12,8 +12,8 @@ def add(model: cp_model.CpModel, problem: Problem, variables: Variables) -> None
     """
     For each class: placed + left = pending + residents of removed nodes.
 
-    Slots hold at least one pod and take an offer when bought; slots of one group are interchangeable, so their offers
-    come in falling order.
+    Slots hold at least one pod and take an offer when bought. Slots of one group are interchangeable: their offers come
+    in falling order, or, where there is one offer only, their numbers of pods of the leading class.
     """
     for c in range(len(problem.classes)):
         balance = Sum()
@@ -34,6 +34,9 @@ def add(model: cp_model.CpModel, problem: Problem, variables: Variables) -> None
         model.add(sum(place.pods.values()) >= place.present)
         if previous is not None and previous.group == place.group:
             model.add(_position(previous.pick) >= _position(place.pick))
+            leader = variables.leader(place)
+            if leader is not None:
+                model.add(previous.pods[leader] >= place.pods[leader])
         previous = place
 
 
