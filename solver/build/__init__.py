@@ -105,7 +105,7 @@ def build_problem(
     }
 
     known_peers = _peers(of, waiting, residents, on_place)
-    running = peers.running(on_place, len(existing), known_peers)
+    running = peers.running(on_place, len(existing), known_peers, of.daemon_sets.values())
     pod_classes = classes.classes(waiting, residents, known_peers, claims, running)
 
     sets = daemons.of_cluster(of)
@@ -121,7 +121,7 @@ def build_problem(
         ),
         key=lambda each: (-each.weight, each.name),
     )
-    named = _named_labels(pod_classes, on_place, existing)
+    named = _named_labels(of, pod_classes, on_place, existing)
     notes += _zone_notes(named, made)
     offered = offers.of_templates(made, known, asked, named, sets, existing, notes)
 
@@ -196,16 +196,19 @@ def _peers(
     planned = [*waiting, *itertools.chain.from_iterable(residents.values())]
     asking = {id(pod.spec): pod.spec for pod in planned}
     guarding = {id(pod.spec): pod.spec for pod, _ in on_place if pod.spec.anti_affinity}
+    guarding |= {id(each.spec): each.spec for each in of.daemon_sets.values()}
     keys = peers.selector_keys(asking.values())
     keys |= peers.selector_keys(cluster.PodSpec(anti_affinity=spec.anti_affinity) for spec in guarding.values())
     everybody = [*planned, *(pod for pod, _ in on_place)]
-    known = peers.Peers(keys, peers.with_names(of.namespaces, {pod.namespace for pod in everybody}))
+    used = {pod.namespace for pod in everybody} | {each.namespace for each in of.daemon_sets.values()}
+    known = peers.Peers(keys, peers.with_names(of.namespaces, used))
     for pod in everybody:
         known.kind_of(pod)
     return known
 
 
 def _named_labels(
+    of: cluster.Cluster,
     pod_classes: Sequence[context.PodClass],
     on_place: Sequence[tuple[cluster.Pod, int]],
     existing: Sequence[context.Place],
@@ -226,6 +229,9 @@ def _named_labels(
         topology_keys |= dict.fromkeys(term.topology_key for term in related)
         topology_keys |= dict.fromkeys(constraint.topology_key for constraint in spec.spread)
     topology_keys |= dict.fromkeys(term.topology_key for pod, _ in on_place for term in pod.spec.anti_affinity)
+    topology_keys |= dict.fromkeys(
+        term.topology_key for each in of.daemon_sets.values() for term in each.spec.anti_affinity
+    )
     for key in topology_keys:
         named.setdefault(key, set()).update(place.labels[key] for place in existing if key in place.labels)
     return {key: frozenset(values) for key, values in named.items()}

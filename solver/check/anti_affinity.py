@@ -2,7 +2,8 @@
 Required pod anti-affinity, in both directions.
 
 No planned pod is in a domain with a pod that it excludes, or with a pod that excludes it. Pods on nodes without the
-topology key are not affected. Pods being deleted still count. Preferred terms exclude nobody. kube-scheduler:
+topology key are not affected. Pods being deleted still count, and so do pods that DaemonSets bring to a node. Preferred
+terms exclude nobody. kube-scheduler:
 `pkg/scheduler/framework/plugins/interpodaffinity/filtering.go`.
 """
 
@@ -31,7 +32,7 @@ def _judged(now: state.State, term: peers.Term, owners: list[state.PodClass]) ->
     newcomers: dict[str, tuple[state.PodClass, state.Place]] = {}
     count: dict[str, int] = {}
     for target in targets:
-        for pods in (target.running, target.planned):
+        for pods in (target.running, target.coming, target.planned):
             for place, many in pods.items():
                 domain = place.domain(term.key)
                 if domain is not None:
@@ -46,7 +47,7 @@ def _judged(now: state.State, term: peers.Term, owners: list[state.PodClass]) ->
             if domain is not None and count.get(domain, 0) > itself:
                 words = f"a pod that its anti-affinity excludes is in {term.key}={domain}"
                 yield now.violation(RULE, owner, place, words)
-        for place in owner.running:
+        for place in (*owner.running, *owner.coming):
             domain = place.domain(term.key)
             if domain is not None and domain in newcomers:
                 words = f"a pod that runs in {term.key}={domain} excludes it by its anti-affinity"

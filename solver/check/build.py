@@ -26,13 +26,15 @@ class Builder:
     """
     Makes states of one cluster; what only depends on the specs of its pods is found out once.
 
-    `node_keys` are the labels of nodes that anybody asks about, `pod_keys` those of pods.
+    `node_keys` are the labels of nodes that anybody asks about, `pod_keys` those of pods. `asks_neighbours`: some pod
+    has affinity or anti-affinity.
     """
 
     known: facts.Facts
     node_keys: tuple[str, ...]
     pod_keys: tuple[str, ...]
     asks_names: bool
+    asks_neighbours: bool
     _affinities: Numbers = dataclasses.field(default_factory=Numbers)
     _tolerations: Numbers = dataclasses.field(default_factory=Numbers)
     _taints: Numbers = dataclasses.field(default_factory=Numbers)
@@ -42,6 +44,7 @@ class Builder:
     def of(cls, known: facts.Facts) -> Builder:
         """A builder for the cluster of a question."""
         specs = {id(pod.spec): pod.spec for pod in known.snapshot.pods.values()}
+        specs |= {id(each.spec): each.spec for each in known.daemon_sets}
         due = {id(known.snapshot.pods[key].spec) for keys in (known.waiting, known.moving) for key in keys}
         choosing = [*(each.spec for each in known.daemon_sets), *(specs[key] for key in due)]
         asked = {key for spec in choosing for key in daemons.node_keys(spec)}
@@ -54,7 +57,8 @@ class Builder:
                 pod_keys.update(labels)
         # Every host has a hostname of its own: as a mere topology key it must not tear places apart.
         node_keys = asked | (topologies - {names.HOSTNAME})
-        builder = cls(known, tuple(sorted(node_keys)), tuple(sorted(pod_keys)), asks_names)
+        asks_neighbours = any(spec.affinity or spec.anti_affinity for spec in specs.values())
+        builder = cls(known, tuple(sorted(node_keys)), tuple(sorted(pod_keys)), asks_names, asks_neighbours)
         builder._affinities.of(((), None))
         builder._taints.of(())
         return builder
@@ -88,7 +92,27 @@ class Builder:
                 now.class_of[pod_key] = found
                 found.planned[place] = found.planned.get(place, 0) + 1
                 place.planned[found] = place.planned.get(found, 0) + 1
+        if self.asks_neighbours:
+            self._bring_daemons(known, now)
         return now
+
+    def _bring_daemons(self, known: dict[tuple[object, ...], state.PodClass], now: state.State) -> None:
+        """Note the pods that DaemonSets still bring to the places."""
+        there = {
+            (name, pod.namespace, pod.owner.name)
+            for pod, name in now.running
+            if pod.owner is not None and pod.owner.kind == "DaemonSet"
+        }
+        classes = {}
+        for each in self.known.daemon_sets:
+            key = (id(each.spec), each.namespace, id(each.labels), False, True)
+            pod = cluster.Pod(each.namespace, each.name, each.spec, each.labels)
+            classes[each.namespace, each.name] = known.get(key) or self._class(pod, key, known, now)
+        for place in now.places.values():
+            for each in now.daemons(place).sets:
+                if (place.name, each.namespace, each.name) not in there:
+                    found = classes[each.namespace, each.name]
+                    found.coming[place] = found.coming.get(place, 0) + 1
 
     def _kind(self, host: hosts.Host, known: dict[tuple[object, ...], state.Kind], now: state.State) -> state.Kind:
         taint_set = self._taints.of(host.taints)

@@ -222,7 +222,7 @@ class _Stage:
             self._companies[terms] = company
             for each in members:
                 self._joins.setdefault(each, []).append(company)
-                for place, count in each.running.items():
+                for place, count in (*each.running.items(), *each.coming.items()):
                     company.add(company.domains(place), count)
         return company
 

@@ -38,7 +38,8 @@ class PodClass:
 
     `affinity` and `tolerations` number the distinct node affinities and lists of tolerations. Pods being deleted do
     not count for topology spread, and pods of DaemonSets are told apart because they count against what DaemonSets
-    still take. `planned` and `running` say how many of them the plan puts on a place and how many run there.
+    still take. `planned` and `running` say how many of them the plan puts on a place and how many run there, `coming`
+    how many DaemonSets still bring there; these count as neighbours only, their requests see `State.daemons`.
     """
 
     spec: cluster.PodSpec
@@ -50,6 +51,7 @@ class PodClass:
     tolerations: int
     planned: dict[Place, int] = dataclasses.field(default_factory=dict)
     running: dict[Place, int] = dataclasses.field(default_factory=dict)
+    coming: dict[Place, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True, eq=False)

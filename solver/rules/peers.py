@@ -86,6 +86,13 @@ class Peers:
             found = found & self.match(target)
         return found
 
+    def means(self, target: Target, namespace: str, labels: cluster.Labels) -> bool:
+        """Whether the target means a pod with this namespace and these labels, known or not."""
+        if target.expressions is None or (target.namespaces is not None and namespace not in target.namespaces):
+            return False
+        asked = (requirements.of(each.key, each.operator, each.values) for each in target.expressions)
+        return all(each.matches(labels.get(each.key)) for each in asked)
+
     def pods_of(self, term: cluster.PodTerm, namespace: str, labels: cluster.Labels) -> Target:
         """
         The pods that an affinity term of a pod with this namespace and these labels means.
@@ -197,9 +204,19 @@ def _split(place: problem.Ints, kind: problem.Ints) -> dict[int, problem.Ints]:
     return dict(zip(kinds.tolist(), np.split(place[order], starts[1:]), strict=True)) if len(kinds) else {}
 
 
-def running(pods: Sequence[tuple[cluster.Pod, int]], places: int, known: Peers) -> Running:
-    """Pods with the index of their place; all pods that `known` is to tell apart must be there already."""
+def running(
+    pods: Sequence[tuple[cluster.Pod, int]], places: int, known: Peers, coming: Iterable[cluster.DaemonSet] = ()
+) -> Running:
+    """
+    Pods with the index of their place; all pods that `known` is to tell apart must be there already.
+
+    The terms of DaemonSets whose pods are `coming` are among the owners' too, with nobody who has them.
+    """
     owners: dict[tuple[str, Target], problem.Ints] = {}
+    for each in coming:
+        for guard in each.spec.anti_affinity:
+            owned = (guard.topology_key, known.pods_of(guard, each.namespace, each.labels))
+            owners[owned] = np.zeros(places, dtype=np.int64)
     terms: dict[tuple[int, str, int], tuple[tuple[str, Target], ...]] = {}
     for pod, place in pods:
         if not pod.spec.anti_affinity:

@@ -14,7 +14,7 @@ import collections
 import numpy as np
 
 from solver import problem
-from solver.rules import builder, context, peers
+from solver.rules import builder, context, daemon_peers, peers
 
 name = "pod_affinity"
 
@@ -35,6 +35,12 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     for (keys, targets), classes in required.items():
         for key in keys:
             into.refuse(name, np.array(classes), about.missing(key))
+        met = daemon_peers.near(about, targets)
+        for key in keys:
+            met &= ~about.missing(key)
+        classes = [index for index in classes if not _met_by_daemons(into, index, met)]
+        if not classes:
+            continue
         group = about.group(about.selectors.match_all(targets))
         owners = into.class_mask(classes)
         into.attractions.append(
@@ -59,11 +65,25 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
         )
 
 
+def _met_by_daemons(into: builder.Builder, index: int, met: problem.Mask) -> bool:
+    """
+    Whether a class may go where pods of a DaemonSet meet its affinity (P,); it then goes nowhere else.
+
+    A node of its own brings the company along, so that no order of placement has to be found.
+    """
+    if not (into.ok[index] & met).any():
+        return False
+    into.refuse(name, np.array([index]), ~met)
+    return True
+
+
 def explain(about: context.Context, pod_class: int, place: int) -> str:
     """The first key whose label is missing there."""
     keys, _ = _terms(about, about.classes[pod_class])
-    key = next(key for key in keys if about.missing(key)[place])
-    return f"unsatisfiable topology constraint for pod affinity, key={key} (counts = none: the label is missing"
+    missing = next((key for key in keys if about.missing(key)[place]), None)
+    if missing is None:
+        return f"unsatisfiable topology constraint for pod affinity, key={','.join(keys)}"
+    return f"unsatisfiable topology constraint for pod affinity, key={missing} (counts = none: the label is missing"
 
 
 def _terms(about: context.Context, of: context.PodClass) -> _Terms:

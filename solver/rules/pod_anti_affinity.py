@@ -2,7 +2,7 @@
 Pod anti-affinity: away from pods that a required term matches, and from running pods whose required terms match.
 
 Preferred terms cost their weight for each pod that is near such a pod all the same; preferred terms of running pods
-are not asked. Source:
+are not asked. Pods of DaemonSets count on both sides. Source:
 https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity and
 kube-scheduler's plugin InterPodAffinity.
 """
@@ -10,11 +10,12 @@ kube-scheduler's plugin InterPodAffinity.
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 
 import numpy as np
 
 from solver import problem
-from solver.rules import builder, context, peers
+from solver.rules import builder, context, daemon_peers, peers
 
 name = "pod_anti_affinity"
 
@@ -37,7 +38,8 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     for key, target in dict.fromkeys([*required, *running]):
         classes = required.get((key, target), [])
         group = about.group(about.selectors.match(target))
-        if classes or group.members.any():
+        guarded = (key, target) in running and running[key, target].any()
+        if classes or (guarded and group.members.any()):
             into.exclusions.append(
                 problem.Exclusion(
                     f"pod anti-affinity, key={key}",
@@ -47,6 +49,7 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
                     group,
                 )
             )
+    _daemons(about, into, required)
     for (key, target, weight), classes in preferred.items():
         into.exclusions.append(
             problem.Exclusion(
@@ -58,6 +61,21 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
                 weight,
             )
         )
+
+
+def _daemons(about: context.Context, into: builder.Builder, required: Mapping[_Term, list[int]]) -> None:
+    """Keeps classes away from pods of DaemonSets, wherever one side's required terms mean the other."""
+    if not about.objects.daemon_sets:
+        return
+    for (key, target), classes in required.items():
+        coming = daemon_peers.near(about, [target])
+        if coming.any():
+            into.refuse(name, np.array(classes), daemon_peers.around(into, key, coming))
+    for each, coming in daemon_peers.sets(about):
+        for term in each.spec.anti_affinity if coming.any() else ():
+            target = about.selectors.pods_of(term, each.namespace, each.labels)
+            classes_meant = np.flatnonzero(about.selectors.match(target)[about.class_kinds])
+            into.refuse(name, classes_meant, daemon_peers.around(into, term.topology_key, coming))
 
 
 def explain(about: context.Context, pod_class: int, place: int) -> str:  # noqa: ARG001
