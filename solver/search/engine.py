@@ -39,6 +39,8 @@ IDLE_ROUNDS = 200
 """Neighbourhoods in a row without any saving after which more time will not pay."""
 COLUMN_CLASSES = 150
 """Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+COLUMN_SECONDS = 2.0
+"""With a shorter time limit neighbourhoods use the time better."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -414,7 +416,8 @@ class Engine:
         self.phase("refill", started)
         started = self.budget.seconds()
         for cell in movable:
-            if int((cell.counts > 0).sum()) <= COLUMN_CLASSES and not self.done():
+            few = int((cell.counts > 0).sum()) <= COLUMN_CLASSES
+            if few and self.settings.time_limit >= COLUMN_SECONDS and not self.done():
                 self.generate(cell, whole if len(work) == 1 else None, share=1.0 / len(movable))
         self.adopt(work, "columns")
         self.phase("columns", started)
