@@ -31,7 +31,11 @@ def objects(kubeconfig: str | None, context: str | None) -> list[Manifest]:
     """
     try:
         client = apis.Client(apis.connection(kubeconfig, context), dry_run=True)
-        return [bare(found) for kind in kinds.PLANNED for found in _all(client, kind)]
+        return [
+            {"apiVersion": kind.api_version, "kind": kind.name, **bare(found)}
+            for kind in kinds.PLANNED
+            for found in _all(client, kind)
+        ]
     except (apis.ApiError, apis.UnreachableError) as error:
         raise errors.Failed(f"the cluster cannot be read: {error}") from error
 
