@@ -27,13 +27,17 @@ def cli(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_snapshot_and_live_give_the_same_plan(control_plane_built: None, tmp_path: Path):
     """What `snapshot` writes and what `solve --live` reads is the same question, and no secret is in it."""
+    deployment = yaml.safe_load((ROOT / "examples" / "inflate" / "deployment.yaml").read_text())
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": "TOKEN", "value": "abracadabra"}]
+    told = tmp_path / "deployment.yaml"
+    told.write_text(yaml.safe_dump(deployment))
     with controlplane.ControlPlane() as plane:
         plane.run("kubectl", "apply", "-f", str(CRDS))
         plane.run("kubectl", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         plane.run("kubectl", "apply", "-f", str(ROOT / "examples" / "inflate" / "nodepool.yaml"))
-        plane.run("kubectl", "apply", "-f", str(ROOT / "examples" / "inflate" / "deployment.yaml"))
+        plane.run("kubectl", "apply", "-f", str(told))
         plane.run("kubectl", "create", "secret", "generic", "hidden", "--from-literal=password=abracadabra")
-        plane.run("kubectl", "set", "env", "deployment/inflate", "TOKEN=abracadabra")
         plane.client.wait_for("v1", "Pod", _ten_wait, timeout=60)
         written = cli("snapshot", "--kubeconfig", str(plane.kubeconfig))
         live = cli("solve", "--live", "--kubeconfig", str(plane.kubeconfig), "-o", "json", "--deterministic")
@@ -42,8 +46,9 @@ def test_snapshot_and_live_give_the_same_plan(control_plane_built: None, tmp_pat
     assert live.returncode == 0, live.stderr
     assert "abracadabra" not in written.stdout
     assert {item["kind"] for item in yaml.safe_load(written.stdout)["items"]} >= {"Pod", "NodePool", "OVHNodeClass"}
-    (tmp_path / "cluster.yaml").write_text(written.stdout)
-    offline = cli("solve", "-f", str(tmp_path / "cluster.yaml"), "-o", "json", "--deterministic")
+    file = tmp_path / "cluster.yaml"
+    file.write_text(written.stdout)
+    offline = cli("solve", "-f", str(file), "-o", "json", "--deterministic")
     assert offline.returncode == 0, offline.stderr
     assert json.loads(offline.stdout)["create"] == json.loads(live.stdout)["create"]
     assert len(json.loads(live.stdout)["placements"]) == 10
