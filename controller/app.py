@@ -34,7 +34,7 @@ class App:
         self._provisioner = provision.Provisioner(self.world, self._wake, self.stop.is_set)
         self._node_pools = nodepools.NodePools(self.world)
         self._lifecycle = lifecycle.Lifecycle(self.world, self._wake)
-        self._placement = placement.Placement(self.world)
+        self._placement = placement.Placement(self.world, self._provisioner.trigger)
         self._termination = terminations.Termination(self.world, self._wake)
         self._loops = self._make_loops()
         self.mirror.listeners.append(self._on_change)
@@ -47,6 +47,7 @@ class App:
         if not self.settings.dry_run:
             loops |= {
                 "cluster": runner.Loop("cluster", self._cluster_tick),
+                "placement": runner.Loop("placement", self._placement_tick),
                 "cloud": runner.Loop("cloud", cloud.Cloud(self.world, self._wake).tick, least=0.2),
                 "disruption": runner.Loop("disruption", disruption.Disruption(self.world, self._wake).tick, least=0.5),
             }
@@ -114,13 +115,19 @@ class App:
             metrics.REFUSED.labels(reason).set(count)
         self._node_pools.reconcile()
         self._lifecycle.reconcile()
-        self._placement.reconcile()
         self._termination.reconcile()
         return 1.0
 
+    def _placement_tick(self) -> float:
+        """Nodes are held from a loop of its own: a node that is ready before it is held fills with other pods."""
+        if not self.mirror.synced():
+            return 0.2
+        self._placement.reconcile()
+        return 0.5
+
     def _wake(self) -> None:
         """Something was written that others act on."""
-        for name in ("cluster", "cloud"):
+        for name in ("placement", "cluster", "cloud"):
             if name in self._loops:
                 self._loops[name].wake()
 
@@ -172,8 +179,9 @@ class App:
                 self.world.pod_events[node] = now
 
     def _wake_cluster(self) -> None:
-        if "cluster" in self._loops:
-            self._loops["cluster"].wake()
+        for name in ("placement", "cluster"):
+            if name in self._loops:
+                self._loops[name].wake()
 
 
 def _stale(item: world.Object) -> bool:

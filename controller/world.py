@@ -34,6 +34,8 @@ class Place:
     version: str = ""
     catalogue: catalogues.Catalogue | None = None
     quota: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    quota_at: float = 0.0
+    """When OVH was asked for the quota, in seconds since the epoch; what was bought later is not in it."""
     ready: bool = False
 
 
@@ -71,6 +73,8 @@ class World:
         self.places: dict[str, Place] = {}
         self.assignments: dict[str, Assignment] = {}
         self.pod_events: dict[str, float] = {}
+        self.machine_since: dict[str, float] = {}
+        """When claims by name were seen with a machine first; machines of before this start are not in it."""
         self.machines: frozenset[str] | None = None
         """Provider ids of all machines in our OVH pools at the last whole listing, None before the first."""
 

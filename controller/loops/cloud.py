@@ -199,6 +199,8 @@ class Cloud:
         draft.true("Launched")
         if machine and status.get("providerID") != machine:
             body["providerID"] = machine
+            with shared.lock:
+                shared.machine_since[name] = shared.now()
             if status.get("providerID"):
                 draft.set("Registered", "Unknown", "NodeReplaced", "MKS has replaced the node")
                 draft.set("Initialized", "Unknown", "NodeReplaced", "MKS has replaced the node")
@@ -306,6 +308,8 @@ class Cloud:
             shared.patch(kinds.NODE_CLAIM, claim, body)
         except (apis.NotFoundError, apis.ConflictError):
             return
+        with shared.lock:
+            shared.machine_since.pop(metadata["name"], None)
         pool = world.label(claim, names.NODEPOOL_LABEL)
         zone = world.label(claim, names.ZONE_LABEL)
         metrics.NODECLAIMS_TERMINATED.labels(pool, world.label(claim, names.CAPACITY_TYPE_LABEL), zone).inc()

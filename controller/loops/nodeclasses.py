@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from catalog import catalogue as catalogues
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 DEPENDENTS = ("CredentialsValid", "PermissionsGranted", "ClusterReady", "RegionMatches", "FlavorsAvailable")
 SUBSIDIARY = "FR"
+_GRANT_RULES = (
+    "make a consumer key that has {} too at https://api.ovh.com/createToken/ (endpoint ovh-eu) and update the Secret"
+)
+_GRANT_IAM = "grant it to the service account in use by an IAM policy (https://www.ovh.com/manager/#/iam/policies)"
 
 
 @dataclasses.dataclass(slots=True)
@@ -42,6 +46,12 @@ class Finding:
     def ok(self, kind: str) -> None:
         """Note that something is as it must be."""
         self.states[kind] = ("True", "", "")
+
+
+def rights_text(missing: Sequence[str]) -> str:
+    """Which access rules a consumer key lacks, and how to grant them."""
+    rules = "this access rule" if len(missing) == 1 else "these access rules"
+    return f"the credentials lack {', '.join(missing)}; {_GRANT_RULES.format(rules)}"
 
 
 class NodeClasses:
@@ -86,7 +96,9 @@ class NodeClasses:
             )
         except errors.PermissionMissingError as error:
             found.ok("CredentialsValid")
-            return found.fail("PermissionsGranted", "RightMissing", f"{error}; grant it to the credentials in use")
+            lacking = self._missing_rights(client, spec)
+            text = rights_text(lacking) if lacking else f"{error}; {_GRANT_IAM}"
+            return found.fail("PermissionsGranted", "RightMissing", text)
 
     def _ask(self, item: world.Object, spec: dict[str, Any], client: clients.OVHClient, found: Finding) -> Finding:
         try:
@@ -98,8 +110,7 @@ class NodeClasses:
         found.ok("CredentialsValid")
         missing = self._missing_rights(client, spec)
         if missing:
-            text = "the credentials lack " + ", ".join(missing) + "; grant these access rules to the consumer key"
-            return found.fail("PermissionsGranted", "RightMissing", text)
+            return found.fail("PermissionsGranted", "RightMissing", rights_text(missing))
         found.ok("ClusterReady")
         if cluster.region != spec["region"]:
             text = f"the cluster is in {cluster.region}, not in {spec['region']}; correct spec.region"
@@ -113,6 +124,7 @@ class NodeClasses:
         if not buyable:
             return found.fail("FlavorsAvailable", "NoFlavors", f"OVHcloud sells no flavor in {cluster.region} now")
         found.ok("FlavorsAvailable")
+        asked = self._world.now()
         found.place = world.Place(
             name=item["metadata"]["name"],
             client=client,
@@ -124,6 +136,7 @@ class NodeClasses:
             version=cluster.version,
             catalogue=known,
             quota=client.quota(cluster.region).left(),
+            quota_at=asked,
             ready=True,
         )
         found.status = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from controller import metrics, names, world
@@ -68,10 +68,11 @@ def wants_hold(initialized_for: float | None, unbound: int, patience: float) -> 
 
 
 class Placement:
-    """Reserves, nominates and lets go; called by the loop over the cluster."""
+    """Reserves, nominates and lets go; called by a loop of its own."""
 
-    def __init__(self, shared: world.World) -> None:
+    def __init__(self, shared: world.World, replan: Callable[[], None]) -> None:
         self._world = shared
+        self._replan = replan
         self._writers = concurrent.futures.ThreadPoolExecutor(WRITERS, thread_name_prefix="placement")
 
     def reconcile(self) -> None:
@@ -87,24 +88,24 @@ class Placement:
         for each in assigned:
             by_claim.setdefault(each.claim, []).append(each)
         nodes = shared.nodes_by_machine()
-        held = 0
+        work = []
         for claim in shared.mirror.all(kinds.NODE_CLAIM):
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
-            if node is None:
-                continue
-            try:
-                held += self._claim(claim, node, by_claim.get(claim["metadata"]["name"], []))
-            except (apis.ConflictError, apis.NotFoundError):
-                continue
-        metrics.RESERVED_NODES.set(held)
+            if node is not None:
+                work.append((claim, node, by_claim.get(claim["metadata"]["name"], [])))
+        # All nodes are held before the first pod is written: they may be ready any moment.
+        held = list(self._writers.map(self._hold, work))
+        metrics.RESERVED_NODES.set(sum(held))
+        for (claim, node, mine), now_held in zip(work, held, strict=True):
+            self._bring(claim, node, mine, held=now_held)
 
     def _review(self) -> None:
-        """Count pods that were bound, and forget pods and claims that are gone."""
+        """Count pods that were bound, forget pods and claims that are gone, and plan anew for pods without a place."""
         shared = self._world
         claims = {claim["metadata"]["name"]: claim for claim in shared.mirror.all(kinds.NODE_CLAIM)}
         with shared.lock:
             assigned = list(shared.assignments.values())
-        done = []
+        done, left = [], 0
         for each in assigned:
             pod = shared.mirror.of(kinds.POD).get(each.pod)
             claim = claims.get(each.claim)
@@ -116,9 +117,12 @@ class Placement:
                 done.append(each.pod)
             elif claim is None or world.deleting(claim) or self._late(claim):
                 done.append(each.pod)
+                left += 1
         with shared.lock:
             for key in done:
                 shared.assignments.pop(key, None)
+        if left:
+            self._replan()
 
     def _late(self, claim: world.Object) -> bool:
         since = self._initialized_for(claim)
@@ -129,30 +133,41 @@ class Placement:
             return None
         return self._world.now() - conditions.since(claim, "Initialized")
 
-    def _claim(self, claim: world.Object, node: world.Object, assigned: list[world.Assignment]) -> int:
-        """Hold or release one node; 1 when it is held."""
-        shared, name = self._world, claim["metadata"]["name"]
-        reserve = shared.settings.placement == "reserve" and not any(each.direct for each in assigned)
-        pods = list(self._unbound(assigned))
+    def _hold(self, what: tuple[world.Object, world.Object, list[world.Assignment]]) -> bool:
+        """Hold or release one node; whether it is held for pods that are known."""
+        claim, node, assigned = what
+        shared = self._world
         since = self._initialized_for(claim)
+        unbound = sum(1 for _ in self._unbound(assigned))
         wanted = (
-            reserve and not world.deleting(claim) and wants_hold(since, len(pods), shared.settings.reservation_timeout)
+            self._reserves(assigned)
+            and not world.deleting(claim)
+            and wants_hold(since, unbound, shared.settings.reservation_timeout)
         )
         held = holds(node)
         if held and not wanted and since is None and not assigned and not world.deleting(claim):
             # After a restart nothing is known yet of a node that still starts: the next batch says who goes there.
-            return 1
-        if wanted and not held and since is None:
-            self._taint(node, claim, on=True)
-        elif held and not wanted:
-            self._taint(node, claim, on=False)
-        if wanted:
+            return False
+        if wanted != held:
+            try:
+                self._taint(node, claim, on=wanted)
+            except (apis.ConflictError, apis.NotFoundError):
+                # Changed meanwhile: that change wakes the loop again.
+                return False
+        return wanted
+
+    def _reserves(self, assigned: Iterable[world.Assignment]) -> bool:
+        return self._world.settings.placement == "reserve" and not any(each.direct for each in assigned)
+
+    def _bring(self, claim: world.Object, node: world.Object, assigned: list[world.Assignment], *, held: bool) -> None:
+        """Let the planned pods onto a node that is held, or nominate them where none is."""
+        name, there = claim["metadata"]["name"], node["metadata"]["name"]
+        pods = list(self._unbound(assigned))
+        if held:
             list(self._writers.map(self._tolerate, [(pod, name) for pod in pods if not tolerates(pod, name)]))
-        elif not reserve:
-            there = node["metadata"]["name"]
+        elif not self._reserves(assigned):
             away = [pod for pod in pods if (pod.get("status") or {}).get("nominatedNodeName") != there]
             list(self._writers.map(self._nominate, [(pod, there) for pod in away]))
-        return int(wanted)
 
     def _tolerate(self, what: tuple[world.Object, str]) -> None:
         pod, claim = what

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from catalog import catalogue as catalogues
@@ -20,7 +20,7 @@ from catalog import region
 from controller import metrics, names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import batch, lastplan
+from controller.loops import batch, lastplan, nodepools
 from crds import nodepool
 from solver import cluster, options, planner
 from solver import plan as plans
@@ -193,6 +193,7 @@ class Provisioner:
             return
         if not any(place.ready for place in shared.places.values()):
             self._retry_at = time.monotonic() + 2.0
+            self._tell_unready(pod.key for pod in waiting)
             return
         log.info("found provisionable pod(s)", extra={"pods": len(waiting)})
         started = time.monotonic()
@@ -252,9 +253,14 @@ class Provisioner:
         shared = self._world
         known = shared.catalogue().flavors
         waiting = {"vcpus": 0, "memory_mb": 0, "instances": 0}
+        with shared.lock:
+            asked = min((place.quota_at for place in shared.places.values()), default=0.0)
+            machines = dict(shared.machine_since)
         for claim in shared.mirror.all(kinds.NODE_CLAIM):
             flavor = known.get(world.label(claim, names.INSTANCE_TYPE_LABEL))
-            if flavor is None or (claim.get("status") or {}).get("providerID") or world.deleting(claim):
+            has_machine = bool((claim.get("status") or {}).get("providerID"))
+            answered = has_machine and machines.get(claim["metadata"]["name"], 0.0) < asked
+            if flavor is None or world.deleting(claim) or answered:
                 continue
             waiting["vcpus"] += flavor.vcpus
             waiting["memory_mb"] += flavor.memory_gib * 1000
@@ -352,6 +358,36 @@ class Provisioner:
             if item is not None:
                 note = f"Failed to schedule pod, {left.message}"
                 shared.recorder.event(item, "FailedScheduling", note, warning=True, silence=300.0)
+        self._tell_pools(plan)
+
+    def _tell_unready(self, waiting: Iterable[str]) -> None:
+        """Events on the pods while nothing can be bought at all; nothing is said before OVH has been asked."""
+        shared = self._world
+        states = [nodepools.class_state(item) for item in shared.mirror.all(kinds.NODE_CLASS)]
+        why = "; ".join(message for _, reason, message in states if reason != "NodeClassReadinessUnknown")
+        if not why:
+            return
+        for key in waiting:
+            item = shared.mirror.of(kinds.POD).get(key)
+            if item is not None:
+                note = f"Failed to schedule pod, no OVHNodeClass is ready: {why}"
+                shared.recorder.event(item, "FailedScheduling", note, warning=True, dedupe=("unready",), silence=300.0)
+
+    def _tell_pools(self, plan: plans.Plan) -> None:
+        """Events on the NodePools whose limits, or the project's quota, keep pods waiting."""
+        full: dict[tuple[str, str, str], int] = {}
+        for left in plan.unschedulable:
+            for why in left.reasons:
+                about = "QuotaReached" if why.constraint == "ovh" and "quota" in why.message else ""
+                about = "LimitsReached" if why.constraint == "limits" else about
+                if about:
+                    mark = (why.node_pool, about, why.message)
+                    full[mark] = full.get(mark, 0) + 1
+        for (name, about, message), pods in sorted(full.items()):
+            item = self._world.mirror.get(kinds.NODE_POOL, name)
+            if item is not None:
+                note = f"{pods} pod(s) wait: {message}"
+                self._world.recorder.event(item, about, note, warning=True, dedupe=(message,), silence=300.0)
 
     def _measure(self, plan: plans.Plan) -> None:
         metrics.PLANS.labels(plan.status).inc()
