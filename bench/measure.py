@@ -197,9 +197,7 @@ def main() -> None:
     started = asked.started if asked.started is not None else time.monotonic()
     limits = [float(x) for x in asked.limits.split(",")]
     of = snapshot.read([str(asked.file)])
-    question = Question(
-        of, catalogues.embedded(), options.Options(seed=asked.seed, gap=asked.gap), CLOCKS[asked.clock]
-    )
+    question = Question(of, catalogues.embedded(), options.Options(seed=asked.seed, gap=asked.gap), CLOCKS[asked.clock])
     question.known.offerings("GRA11")
     parsed = time.monotonic() - started
     answer: Json = {}

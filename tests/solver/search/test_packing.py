@@ -1,0 +1,152 @@
+"""Fills, covers and recombination: what is put onto a node fits it, and pods are neither lost nor made."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solver import problem as problems
+from solver.search import cells, columns, compact, fill, merge, pack, recombine
+from solver.search import field as fields
+from tests.solver import tiny
+
+COMMON = settings(max_examples=25, deadline=None)
+
+
+def drawn(seed: int, *, apart: bool = False) -> problems.Problem:
+    """A few dozen pods; with `apart` the first class keeps its pods on different nodes."""
+    random = np.random.default_rng(seed)
+    classes = [
+        tiny.pods(f"c{i}", int(random.integers(1, 20)), (int(random.integers(1, 9)), int(random.integers(1, 9))))
+        for i in range(int(random.integers(2, 7)))
+    ]
+    offers = [tiny.offer(100, (10, 10)), tiny.offer(180, (20, 20)), tiny.offer(150, (20, 10))]
+    problem = tiny.problem(classes, offers)
+    if apart:
+        size = len(classes)
+        rule = problems.Exclusion(
+            "apart", problems.HOST, tiny.mask(size, 0), np.zeros(0, dtype=np.int64), tiny.group(size, 0)
+        )
+        problem.exclusions = (rule,)
+    return problem
+
+
+def packed(problem: problems.Problem, seed: int) -> tuple[fields.Field, pack.Packer, pack.Packing]:
+    """The problem's field, packed once."""
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    merged = merge.merge(field, problem.counts.astype(np.float64), up=True)
+    volumes = compact.solve(merged.field, merged.counts, strong=False)
+    assert volumes is not None
+    packer = pack.Packer(
+        field, merged.values(volumes.value), np.arange(len(field.cost)), np.random.default_rng(seed), lambda: False
+    )
+    return field, packer, packer.construct(problem.counts, volumes, merged)
+
+
+def assert_valid(problem: problems.Problem, field: fields.Field, kind, counts, left=0) -> None:
+    """Every node holds its pods, and all pods are there once."""
+    assert (counts @ field.requests <= field.room[kind]).all()
+    assert (counts.sum(axis=0) + left == problem.counts).all()
+    if problem.exclusions:
+        assert counts[:, 0].max(initial=0) <= 1
+
+
+@COMMON
+@given(st.integers(0, 10_000), st.booleans())
+def test_fills_respect_room_supply_and_rules_of_the_host(seed, apart):
+    """A fill and its polishing stay within room, within what is available, and keep pods apart that want it."""
+    problem = drawn(seed, apart=apart)
+    field = fields.make(problem, np.arange(3), problem.counts > 0)
+    room = np.repeat(field.room, 8, axis=0)
+    available = np.tile(problem.counts.astype(np.float64), (len(room), 1))
+    bins = fill.Bins(room, field.requests[None], available, fill.shared(field.host))
+    rng = np.random.default_rng(seed)
+
+    found = fill.polish(bins, fill.fill(bins, rng), rng.random((1, len(problem.counts))), 10)
+
+    assert (found @ field.requests <= room).all()
+    assert (found <= available).all()
+    assert (found >= 0).all()
+    if apart:
+        assert found[:, 0].max() <= 1
+
+
+@COMMON
+@given(st.integers(0, 10_000), st.booleans())
+def test_construction_places_each_pod_once(seed, apart):
+    """Also when it is improved afterwards."""
+    problem = drawn(seed, apart=apart)
+    field, packer, packing = packed(problem, seed)
+    assert_valid(problem, field, packing.kind, packing.counts, packing.left)
+    before = packing.cost(field)
+
+    saved = packer.improve(packing, 3)
+
+    assert_valid(problem, field, packing.kind, packing.counts, packing.left)
+    assert packing.cost(field) == pytest.approx(before - saved)
+
+
+@COMMON
+@given(st.integers(0, 10_000), st.booleans())
+def test_recombination_loses_no_pod_and_saves_what_it_says(seed, apart):
+    """The mix holds exactly the pods of the nodes that were taken apart."""
+    problem = drawn(seed, apart=apart)
+    field, packer, packing = packed(problem, seed)
+    nodes = recombine.choose(packer, packing, 6)
+    old_kind, old = packing.kind[nodes], packing.counts[nodes]
+
+    mix = recombine.recombine(packer, old_kind, old, deterministic=True, copies=6)
+
+    if mix is not None:
+        assert (mix.counts.sum(axis=0) == old.sum(axis=0)).all()
+        assert (mix.counts @ field.requests <= field.room[mix.kind]).all()
+        assert field.cost[old_kind].sum() - field.cost[mix.kind].sum() == pytest.approx(mix.saved)
+        assert mix.saved > 0
+        if apart:
+            assert mix.counts[:, 0].max() <= 1
+
+
+@COMMON
+@given(st.integers(0, 10_000))
+def test_a_dive_covers_all_pods(seed):
+    """Rounding the master leaves no pod out and overfills no node."""
+    problem = drawn(seed)
+    field = fields.make(problem, np.arange(3), problem.counts > 0)
+    table = columns.Columns(field, problem.counts)
+    table.add_singles()
+
+    kind, counts = table.dive(problem.counts, np.random.default_rng(seed), np.arange(3), lambda: False)
+
+    assert_valid(problem, field, kind, counts)
+
+
+@COMMON
+@given(st.integers(0, 500), st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_rounded_shares_add_up(total, shares):
+    """Whole numbers near the shares, none of a share of nothing."""
+    share = np.array(shares)
+
+    result = cells.rounded(total, share)
+
+    assert result.sum() == (total if share.sum() > 0 else 0)
+    assert (result >= 0).all()
+    if share.sum() > 0:
+        assert (np.abs(result - total * share / share.sum()) <= 1 + 1e-6).all()
+
+
+@COMMON
+@given(st.integers(0, 10_000))
+def test_dealing_out_keeps_totals(seed):
+    """Each class gets its number, each merged class its numbers per cell."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(1, 12, size=7)
+    merged = random.integers(0, 3, size=7)
+    shares = np.zeros((3, 4), dtype=np.int64)
+    for index in range(3):
+        shares[index] = random.multinomial(counts[merged == index].sum(), random.dirichlet(np.ones(4)))
+
+    result = cells.distribute(counts, merged, shares, np.ones((7, 4), dtype=bool))
+
+    assert (result.sum(axis=1) == counts).all()
+    for index in range(3):
+        assert (result[merged == index].sum(axis=0) == shares[index]).all()
