@@ -299,7 +299,8 @@ class _Greedy:
         pools = self.problem.pools
         if self.way.thrifty or not pools.charge:
             return self.price
-        return self.price + (pools.charge * (~pools.exists & (self.state.pool_used == 0)))[self.state.pool_of]
+        priced: Floats = self.price + (pools.charge * (~pools.exists & (self.state.pool_used == 0)))[self.state.pool_of]
+        return priced
 
     def _mixed(self, pod_class: int, offers: Ints, pods: Ints) -> Floats:
         """The worth of what a node of each of these offers would hold of all waiting pods, `pods` of the class first."""
@@ -310,7 +311,8 @@ class _Greedy:
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(waiting > 0, state.offer_room[offers] / waiting, np.inf).min(axis=1)
         worth: Floats = np.minimum(share, 1.0) * (waiting @ self.unit)
-        return np.maximum(worth, pods * self.worth[pod_class])
+        mixed: Floats = np.maximum(worth, pods * self.worth[pod_class])
+        return mixed
 
     # -- another order --------------------------------------------------------------------------------------------------
 

@@ -259,10 +259,8 @@ class SpreadRule:
         that takes least, and no other may be more than the skew above it; below that, domains rise to one level.
         """
         lowest, domains = self.lowest()
-        if domains >= self.required:
-            lowest = int((self.count + room)[self.exists].min(initial=UNLIMITED))
-        else:
-            lowest = 0
+        enough = domains >= self.required
+        lowest = int((self.count + room)[self.exists].min(initial=UNLIMITED)) if enough else 0
         room = np.minimum(room, np.maximum(lowest + self.spread.max_skew - self.count, 0))
         most = min(most, int(room.sum()))
         low, high = int(self.count.min()), int((self.count + room).max())
@@ -397,7 +395,7 @@ class CommonRule:
         self.slots = slots
         self.entry: int | None = None
 
-    def look(self, pod_class: int, reach: Reach) -> None:  # noqa: ARG002 (all members are equal)
+    def look(self, pod_class: int, reach: Reach) -> None: (all members are equal)
         """Pods follow the first, which needs the label."""
         slots = self.slots.of(reach)
         if self.entry is not None:
@@ -406,7 +404,7 @@ class CommonRule:
             reach.forbid(slots == self.slots.none)
             reach.settle(slots, host=self.slots.host)
 
-    def put(self, pod_class: int, places: Ints, pods: Ints) -> None:  # noqa: ARG002
+    def put(self, pod_class: int, places: Ints, pods: Ints) -> None:
         """Remember where."""
         self.entry = int(self.slots.place[places[0]])
 
