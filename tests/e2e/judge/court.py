@@ -40,6 +40,12 @@ SETTINGS: dict[str, Any] = {
 PATIENCE = 4.0
 """Seconds without a pod bound after which the waiting ones are made anew; the scheduler retries after a second."""
 
+SILENCE = 60.0
+"""Seconds in which the scheduler says something about every pod."""
+
+ORDERS = 3
+"""How often pods that were left over are put first."""
+
 BARRIER = "judge-barrier"
 """Namespace of the pod that shows how far the scheduler has read, and name of its node."""
 
@@ -60,16 +66,18 @@ class Verdict:
     What the scheduler made of a plan.
 
     `bound` of the `planned` pods are where the plan has them; `wrong` says of the others what became of them.
-    `left_out` are pods without a place by plan, `taken` maps those that the scheduler found one for
-    all the same to its node. `renewed` counts how often waiting pods were made anew.
+    `left_out` are pods without a place by plan, `taken` maps those that the scheduler found one for all the same to its
+    node. `renewed`: pods had to be made anew before the scheduler looked at them again. `ordered`: pods were bound only
+    when some of them were made before the others. `stuck` are keys of planned pods that were not bound.
     """
 
     planned: int = 0
     bound: int = 0
     left_out: int = 0
     elsewhere: int = 0
-    waiting: int = 0
-    renewed: int = 0
+    renewed: bool = False
+    ordered: bool = False
+    stuck: list[str] = dataclasses.field(default_factory=list)
     wrong: list[str] = dataclasses.field(default_factory=list)
     taken: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -114,8 +122,20 @@ class Court:
     def judge(
         self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
     ) -> Verdict:
-        """Hand the plan over with every pod kept to its place, then the pods that it leaves out."""
-        return self._session(scene.of_plan(of, known, answer, asked))
+        """
+        Hand the plan over with every pod kept to its place, then the pods that it leaves out.
+
+        A plan promises that its pods can be placed in some order. When pods are left over they go first the next time.
+        """
+        shown = scene.of_plan(of, known, answer, asked)
+        verdict = self._session(shown)
+        for _ in range(ORDERS):
+            if not verdict.stuck:
+                break
+            shown.planned.sort(key=lambda each: each.key not in verdict.stuck)
+            verdict = self._session(shown, first=len(verdict.stuck))
+            verdict.ordered = True
+        return verdict
 
     def let_loose(
         self, of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan
@@ -125,12 +145,13 @@ class Court:
         shown.left_out.clear()
         return self._session(shown, again=False)
 
-    def _session(self, shown: scene.Scene, *, again: bool = True) -> Verdict:
+    def _session(self, shown: scene.Scene, *, again: bool = True, first: int = 0) -> Verdict:
         verdict = Verdict(planned=len(shown.planned), left_out=len(shown.left_out))
         try:
             self._set(shown)
-            self._hear(shown.planned, verdict, again)
-            self._hear_left_out(shown.left_out, verdict)
+            self._hear(shown.planned, verdict, again, first)
+            if not verdict.stuck:
+                self._hear_left_out(shown.left_out, verdict)
         finally:
             self._clear(shown)
         return verdict
@@ -161,7 +182,7 @@ class Court:
         one = {"pods": 1}
         self._client.create(manifests.node(cluster.Node(BARRIER, {}, {}, (), one, one)))
         uid = self._client.create(_barrier_pod())["metadata"]["uid"]
-        if not self._wait(lambda: bool(self._node_of(uid)), 30):
+        if not self._wait(lambda: bool(self._node_of(uid)), SILENCE):
             raise TimeoutError(f"the scheduler did not bind the pod of {BARRIER}")
 
     def _ensure_priority(self, value: int) -> None:
@@ -189,21 +210,23 @@ class Court:
         self._claim((pod, each.ephemeral) for pod, each in zip(made, pods, strict=True))
         return {pod["metadata"]["uid"]: each for pod, each in zip(made, pods, strict=True)}
 
-    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, again: bool) -> None:
+    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, again: bool, first: int) -> None:
         """
-        Wait until all pods are bound.
+        Make the `first` pods and, when they are decided on, the others; wait until all are bound.
 
         Pods that are not are made anew (unless `again` is off) for as long as that helps: what tells kube-scheduler
         that a waiting pod may fit now misses some cases, such as affinity with a namespaceSelector, and it then looks
         at the pod again after five minutes only.
         """
-        asked = self._ask(pods)
+        asked = self._ask(pods[:first])
+        self._all_decided(asked)
+        asked |= self._ask(pods[first:])
         bound = -1
         while not self._all_bound(asked) and again:
             before, bound = bound, sum(bool(self._node_of(uid)) for uid in asked)
             if bound == before:
                 break
-            verdict.renewed += 1
+            verdict.renewed = True
             asked = self._renew(asked)
         for uid, each in asked.items():
             node = self._node_of(uid)
@@ -213,12 +236,16 @@ class Court:
                 verdict.elsewhere += 1
                 verdict.wrong.append(f"{each.key}: planned on {each.place}, bound to {node}")
             else:
-                verdict.waiting += 1
+                verdict.stuck.append(each.key)
                 verdict.wrong.append(f"{each.key}: planned on {each.place}, not bound: {self._refusal(uid)}")
 
     def _all_bound(self, asked: Iterable[str]) -> bool:
         """Wait for the binding of pods for as long as there is any."""
         return self._wait(lambda: all(self._node_of(uid) for uid in asked), PATIENCE, asked)
+
+    def _all_decided(self, asked: Iterable[str]) -> bool:
+        """Wait until pods are bound or refused."""
+        return self._wait(lambda: all(self._node_of(uid) or self._refusal(uid) for uid in asked), SILENCE)
 
     def _renew(self, asked: dict[str, scene.Asked]) -> dict[str, scene.Asked]:
         """The pods that were asked about, those without a node made anew."""
@@ -235,7 +262,7 @@ class Court:
         asked = self._ask(pods)
         # The scheduler does not even look at pods whose resource claims are missing.
         heard = [uid for uid, each in asked.items() if not each.manifest["spec"].get("resourceClaims")]
-        if not self._wait(lambda: all(self._node_of(uid) or self._refusal(uid) for uid in heard), 30):
+        if not self._all_decided(heard):
             silent = [asked[uid].key for uid in heard if not self._node_of(uid) and not self._refusal(uid)]
             raise TimeoutError(f"the scheduler said nothing about {', '.join(silent)}, which the plan leaves out")
         for uid, each in asked.items():

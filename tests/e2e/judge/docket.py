@@ -59,8 +59,9 @@ class Record:
 
     `planned` pods, of which `bound` are where planned, `elsewhere` on another node and `waiting` nowhere; `left_out`
     pods, of which `confirmed` have no place and `barred` would have one if kube-scheduler alone decided (see `bars`).
-    `whole` counts plans with no pod waiting, `renewed` those whose scheduler had to be asked again. `faults` are
-    sentences about plans that were wrong.
+    `whole` counts plans with no pod waiting, `ordered` those whose pods had to come in a certain order, `renewed` those
+    whose pods the scheduler looked at again only when they were made anew. `faults` are sentences about plans that were
+    wrong.
     """
 
     plans: int = 0
@@ -73,6 +74,7 @@ class Record:
     left_out: int = 0
     confirmed: int = 0
     barred: int = 0
+    ordered: int = 0
     renewed: int = 0
     faults: list[str] = dataclasses.field(default_factory=list)
 
@@ -86,12 +88,13 @@ class Record:
         self.planned += verdict.planned
         self.bound += verdict.bound
         self.elsewhere += verdict.elsewhere
-        self.waiting += verdict.waiting
-        self.whole += not verdict.waiting
+        self.waiting += len(verdict.stuck)
+        self.whole += not verdict.stuck
         self.left_out += verdict.left_out
         self.confirmed += verdict.left_out - len(verdict.taken)
         self.barred += len(barred)
-        self.renewed += bool(verdict.renewed)
+        self.ordered += verdict.ordered
+        self.renewed += verdict.renewed
         self.faults += faults
         return faults
 
@@ -100,7 +103,7 @@ class Record:
             f"{self.plans} plans with {self.nodes} new nodes: {self.bound} of {self.planned} planned pods bound where "
             f"planned, {self.elsewhere} elsewhere, {self.waiting} not bound; {self.confirmed} of {self.left_out} pods "
             f"that plans leave out confirmed, {self.barred} barred by rules that kube-scheduler does not have; "
-            f"{self.renewed} plans had to be asked about again"
+            f"{self.ordered} plans went in one order only, {self.renewed} had to be asked about again"
         )
 
 
