@@ -395,7 +395,7 @@ class CommonRule:
         self.slots = slots
         self.entry: int | None = None
 
-    def look(self, pod_class: int, reach: Reach) -> None: (all members are equal)
+    def look(self, pod_class: int, reach: Reach) -> None:
         """Pods follow the first, which needs the label."""
         slots = self.slots.of(reach)
         if self.entry is not None:
