@@ -113,7 +113,7 @@ class Results:
         found = []
         for search in self.searches(name):
             peer = self.peer(name, search["seed"], what)
-            if peer is not None and not peer["left_out"]:
+            if peer is not None and peer["accepted"] and not peer["left_out"]:
                 found.append(1 - search["runs"][-1]["cost"] / peer["cost"])
         return found
 
@@ -146,7 +146,17 @@ def table(results: Results) -> str:
         after = []
         for run in searches[0]["runs"]:
             gap, aim = _median(results.gaps(name, run["until"])), TARGETS.get(name, {}).get(run["until"])
-            mark = "" if aim is None else f" ({'met' if gap <= aim else 'missed'}: {_percent(aim)})"
+            late = _median(r["seconds"] for s in searches for r in s["runs"] if r["until"] == run["until"])
+            verdict = (
+                ""
+                if aim is None
+                else "missed"
+                if gap > aim
+                else f"late, {late:.2f} s"
+                if late > 1.1 * run["until"]
+                else "met"
+            )
+            mark = "" if aim is None else f" ({verdict}: {_percent(aim)})"
             after.append(f"{run['until']:g} s: {_percent(gap)}{mark}")
         cheaper, aim = _median(results.cheaper(name, "karpenter")), CHEAPER.get(name, 0.0)
         mark = "" if math.isnan(cheaper) else f" ({'met' if cheaper >= aim else 'missed'}: {_percent(aim)})"
