@@ -47,7 +47,7 @@ def used() -> set[Right]:
             kind: kinds.Kind = getattr(kinds, constant)
             given = {each.arg: each.value for each in call.keywords}
             part = given.get("subresource")
-            resource = f"{kind.plural}/{part.value}" if isinstance(part, ast.Constant) else kind.plural
+            resource = f"{kind.plural}/{part.value!s}" if isinstance(part, ast.Constant) else kind.plural
             found.add((group(kind), resource, VERBS[method]))
             if "APPLY" in ast.unparse(call):
                 found.add((group(kind), resource, "create"))
