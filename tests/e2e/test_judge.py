@@ -8,12 +8,18 @@ each plan are made in a control plane, every pod is kept to its planned node, an
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from solver import cluster, snapshot
-from tests.e2e.judge import docket, legal, manifests
+from catalog import catalogue
+from solver import cluster, options, plan, planner, snapshot
+from tests.e2e import controlplane
+from tests.e2e.judge import court, docket, legal, manifests
 from tests.solver.build import random_clusters
+from tests.solver.rules import world
+from tests.solver.rules.world import HOSTNAME
 
 PLANS = 300
 
@@ -46,6 +52,54 @@ def _as_read(spec: cluster.PodSpec) -> cluster.PodSpec:
         for each in spec.ephemeral_claims
     )
     return dataclasses.replace(spec, claims=tuple(sorted(spec.claims)), ephemeral_claims=claims)
+
+
+@pytest.fixture(scope="module")
+def bench(control_plane_built: None) -> Iterator[court.Court]:
+    """A court of its own for plans that are wrong."""
+    with controlplane.ControlPlane(**court.SETTINGS) as plane, court.Court(plane) as opened:
+        yield opened
+
+
+def apart() -> tuple[cluster.Cluster, catalogue.Catalogue, options.Options, plan.Plan]:
+    """Two pods that keep off each other's node, one old node, and the plan for them: one of the pods gets a new node."""
+    spec = world.spec(anti_affinity=(world.near(HOSTNAME, app="web"),))
+    of = world.world(world.pods("web", 2, of=spec, labels={"app": "web"}), world.node("old"))
+    asked = options.Options(time_limit=5.0, deterministic=True, workers=1)
+    return of, world.shelf(), asked, planner.plan(of, world.shelf(), asked, planner.Run(clock=time.monotonic))
+
+
+@pytest.mark.e2e
+def test_a_pod_on_the_wrong_node_is_found(bench: court.Court):
+    """A plan that puts both pods on one node is refused for one of them, whichever goes first."""
+    of, known, asked, good = apart()
+    bad = dataclasses.replace(good, create=(), placements=dict.fromkeys(good.placements, "old"))
+
+    verdict = bench.judge(of, known, asked, bad)
+
+    assert (verdict.bound, len(verdict.stuck)) == (1, 1)
+    assert "didn't match pod anti-affinity rules" in verdict.wrong[0]
+
+
+@pytest.mark.e2e
+def test_a_pod_that_is_left_out_for_nothing_is_found(bench: court.Court):
+    """A plan that leaves a pod out although one of its nodes would take it is found out."""
+    of, known, asked, good = apart()
+    left = next(pod for pod, node in good.placements.items() if node == "old")
+    others = {pod: node for pod, node in good.placements.items() if pod != left}
+    bad = dataclasses.replace(good, placements=others, unschedulable=(plan.Unschedulable(left, ""),))
+
+    verdict = bench.judge(of, known, asked, bad)
+
+    assert (verdict.bound, verdict.taken) == (1, {left: "old"})
+
+
+@pytest.mark.e2e
+def test_plans_do_not_see_each_other(bench: court.Court):
+    """The same plan is confirmed again and again, with nothing left of the one before."""
+    verdicts = [bench.judge(*apart()) for _ in range(3)]
+
+    assert [(each.planned, each.bound, each.wrong) for each in verdicts] == [(2, 2, [])] * 3
 
 
 @pytest.mark.e2e

@@ -43,7 +43,7 @@ PATIENCE = 4.0
 SILENCE = 60.0
 """Seconds in which the scheduler says something about every pod."""
 
-ORDERS = 3
+ORDERS = 2
 """How often pods that were left over are put first."""
 
 BARRIER = "judge-barrier"
