@@ -401,7 +401,7 @@ class Engine:
             self.optimal = True
             self.bound = float(self.value.cost)
         elif answer.cost_bound is not None and not self.unplaced():
-            self.bound = max(self.bound, float(answer.cost_bound))
+            self.bound = max(self.bound, float(answer.cost_bound) * (1 - self.charge_share()))
         self.phase("exact", started)
 
     def improve(self, work: list[Cell], whole: fields.Field) -> None:
