@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -31,14 +31,16 @@ class Placed:
     left_out: Mapping[int, tuple[str, ...]]
 
 
-def assemble(build: builds.Build, solution: problems.Solution) -> Placed:
+def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[plans.GoneNode] = ()) -> Placed:
     """
     Give names to what a solution decided.
 
-    Pods of a class are interchangeable: they are dealt out in their order, first to existing nodes, then to new ones.
+    Pods of a class are interchangeable: they are dealt out in their order, first to existing nodes, then to new ones;
+    those of nodes that go come before those that wait. `gone` are nodes that go whatever the solution says.
     """
     problem = build.problem
-    waiting = [iter(_demand(problem, index, solution.removed)) for index in range(len(problem.classes))]
+    evicted = {pod for each in gone for pod in each.pods}
+    waiting = [iter(_demand(problem, index, solution.removed, evicted)) for index in range(len(problem.classes))]
     placements: dict[str, str] = {}
     for node in sorted(solution.placed):
         for index, number in solution.placed[node]:
@@ -49,22 +51,60 @@ def assemble(build: builds.Build, solution: problems.Solution) -> Placed:
     ]
     names = _names(problem, solution, contents)
     pools = _ovh_pools(build, solution)
-    create = []
+    create: list[plans.NewNode] = []
     for (offer, counts), pods, name, ovh_pool in zip(solution.new, contents, names, pools, strict=True):
         placements |= dict.fromkeys(pods, name)
         create.append(_new_node(build, offer, counts, pods, name, ovh_pool))
+    delete = [*gone, *(_gone(problem, node) for node in sorted(solution.removed))]
+    create = _replacing(build, create, delete)
     return Placed(
         create=tuple(sorted(create, key=lambda n: (n.node_pool, n.flavor, n.zone, n.name))),
-        delete=tuple(_gone(problem, node) for node in sorted(solution.removed)),
+        delete=tuple(sorted(delete, key=lambda n: n.node)),
         placements=dict(sorted(placements.items())),
         left_out={index: left for index, pods in enumerate(waiting) if (left := tuple(pods))},
     )
 
 
-def _demand(problem: problems.Problem, index: int, removed: frozenset[int]) -> list[str]:
-    """Pods of a class that need a place: those that wait, then those of removed nodes."""
+def _demand(problem: problems.Problem, index: int, removed: frozenset[int], evicted: Collection[str]) -> list[str]:
+    """Pods of a class that need a place: those of removed nodes, then those that wait."""
     each = problem.classes[index]
-    return [*each.pods, *(pod for node in sorted(each.residents) if node in removed for pod in each.residents[node])]
+    first = [pod for node in sorted(each.residents) if node in removed for pod in each.residents[node]]
+    return [*first, *sorted(each.pods, key=lambda pod: pod not in evicted)]
+
+
+def _replacing(
+    build: builds.Build, create: Sequence[plans.NewNode], delete: Sequence[plans.GoneNode]
+) -> list[plans.NewNode]:
+    """
+    New nodes with the nodes that they replace: those that all their pods come from.
+
+    What replaces nodes to save money keeps only flavor options that are cheaper than all of these together (Karpenter
+    core, `pkg/controllers/disruption/consolidation.go`).
+    """
+    home = {pod: gone for gone in delete for pod in gone.pods}
+    saving = [gone for gone in delete if gone.reason == "Underutilized"]
+    result = []
+    for node in create:
+        if not all(pod in home for pod in node.pods):
+            result.append(node)
+            continue
+        replaced = {home[pod].node: home[pod] for pod in node.pods}
+        options = node.flavor_options
+        if all(gone.reason == "Underutilized" for gone in replaced.values()):
+            if sum(gone.hourly for gone in replaced.values()) <= node.hourly:
+                replaced = {gone.node: gone for gone in saving}
+            most = sum(gone.hourly for gone in replaced.values())
+            options = tuple(name for name in options if _price(build, node, name) < most)
+        result.append(dataclasses.replace(node, replaces=tuple(sorted(replaced)), flavor_options=options))
+    return result
+
+
+def _price(build: builds.Build, node: plans.NewNode, flavor: str) -> int:
+    """Micro-euro per hour of another flavor in place of a new node's."""
+    if flavor == node.flavor:
+        return node.hourly
+    same = (o for o in build.problem.offers if (o.node_pool, o.flavor, o.zone) == (node.node_pool, flavor, node.zone))
+    return min(o.price for o in same)
 
 
 def _take(pods: Iterator[str], number: int) -> list[str]:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 
 from catalog import catalogue
-from solver import assemble, cluster, digest, explain, options
+from solver import assemble, cluster, digest, evaluate, explain, options
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
 from solver import problem as problems
+from solver.build import places
+from solver.disruption import candidates, keep, pods, steps
+from solver.disruption import choice as choices
 from solver.explain import changes, relax
-from solver.search import engine, params
+from solver.search import consolidate, engine, params
 from solver.snapshot import pending
 
 
@@ -58,6 +62,8 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     ------
     RejectedPlanError: when the checker refuses the plan found and the plain one to fall back on.
     """
+    if asked.mode == "consolidate":
+        return _consolidated(of, known, asked, run)
     waiting = pending.pending(of)
     build = builds.build_problem(of, known, asked)
     found = engine.search(build.problem, _params(asked, run))
@@ -70,6 +76,93 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
         note = f"a better plan was rejected by the checker: {result.verification.violations[0].message}"
         return dataclasses.replace(second, notes=(*second.notes, note))
     raise RejectedPlanError(result.verification)
+
+
+SEARCH, OPTIMUM = 0.8, 0.15
+"""Shares of the time for the search itself and for the cheapest fleet from zero."""
+ATTEMPTS = 3
+
+
+def _consolidated(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, run: Run) -> plans.Plan:
+    """
+    The best plan that may also remove nodes.
+
+    Drifted nodes whose pods find no place are spared. When the checker refuses a plan, one follows that removes only
+    what must go.
+    """
+    waiting = pending.pending(of)
+    best = _cheapest(of, known, asked, run)
+    spared: dict[str, str] = {}
+    refused: plans.Plan | None = None
+    for attempt in range(ATTEMPTS + 1):
+        choice = choices.choose(of, known, asked, lambda c: _misfits(of, known, asked, c, run), spared)
+        build = builds.build_problem(of, known, asked, leave=choice.leave(of))
+        settings = dataclasses.replace(_params(asked, run), time_limit=asked.time_limit * SEARCH / (attempt + 1))
+        search = engine.plain if refused is not None else consolidate.search
+        found = search(build.problem, settings)
+        result = assembled(of, known, asked, build, found, waiting, run, _Removing(choice, best))
+        left = {pod.pod: pod.message for pod in result.unschedulable}
+        stranded = {
+            gone.node: f"Not all pods would schedule, {pod} => {left[pod]} "
+            for gone in result.delete
+            if gone.reason == candidates.DRIFTED
+            for pod in gone.pods
+            if pod in left
+        }
+        if stranded and attempt < ATTEMPTS:
+            spared |= stranded
+            continue
+        if result.verification.ok:
+            if refused is None:
+                return result
+            note = f"a better plan was rejected by the checker: {refused.verification.violations[0].message}"
+            return dataclasses.replace(result, notes=(*result.notes, note))
+        refused = refused or result
+        if attempt:
+            spared |= dict.fromkeys(_drifted(choice), "the checker refused the plan")
+    assert refused is not None
+    raise RejectedPlanError(refused.verification)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Removing:
+    """What belongs to a plan that removes nodes: who may go, and the price of the cheapest fleet and its pods left."""
+
+    choice: choices.Choice
+    best: tuple[int, int] | None
+
+
+def _drifted(choice: choices.Choice) -> list[str]:
+    return [name for name, reason in choice.going.items() if reason == candidates.DRIFTED]
+
+
+def _misfits(
+    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, choice: choices.Choice, run: Run
+) -> dict[str, str]:
+    """Nodes that go by themselves and have pods without a place, even when nothing else is removed."""
+    build = builds.build_problem(of, known, asked, leave=choice.leave(of))
+    found = engine.plain(build.problem, _params(asked, run))
+    placed = assemble.assemble(build, found.solution, _gone(of, known, choice.going, choice.going_pods()))
+    words = {each.pod: each.message for each in explain.left_out(build, found.solution, placed.left_out, {})}
+    return {
+        name: f"Not all pods would schedule, {pod} => {words[pod]} "
+        for name, keys in choice.going_pods().items()
+        for pod in reversed(keys)
+        if pod in words
+    }
+
+
+def _cheapest(
+    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, run: Run
+) -> tuple[int, int] | None:
+    """Price of the cheapest fleet found for all pods, from zero, and how many pods it leaves out."""
+    wish = dataclasses.replace(asked, mode="repack", max_nodes=None, max_evictions=None)
+    build = builds.build_problem(of, known, wish)
+    quiet = dataclasses.replace(run, progress=lambda _: None)
+    settings = dataclasses.replace(_params(asked, quiet), time_limit=asked.time_limit * OPTIMUM)
+    found = engine.search(build.problem, settings)
+    price = sum(build.problem.offers[offer].price for offer, _ in found.solution.new)
+    return price, sum(found.value.unplaced)
 
 
 def _relaxations(
@@ -122,14 +215,22 @@ def assembled(
     found: params.Found,
     waiting: list[cluster.Pod],
     run: Run,
+    removing: _Removing | None = None,
 ) -> plans.Plan:
     """The plan of a search's answer, with explanations and the checker's verdict."""
-    placed = assemble.assemble(build, found.solution)
-    before = sum(n.price for n in build.problem.nodes)
+    gone: list[plans.GoneNode] = []
+    if removing is not None:
+        gone = _gone(of, known, removing.choice.going, removing.choice.going_pods())
+    elif asked.mode == "repack":
+        gone = _everything(of, known, build)
+    placed = assemble.assemble(build, found.solution, gone)
+    before = sum(place.price for place in places.existing(of, known))
     create = sum(n.hourly for n in placed.create)
     delete = sum(n.hourly for n in placed.delete)
     after = before + create - delete
-    bound = _price_bound(found, before, after)
+    forced = sum(n.hourly for n in placed.delete) - sum(build.problem.nodes[n].price for n in found.solution.removed)
+    bound = _price_bound(found, before - forced, after)
+    optimum = _optimum(asked, removing, create, after, len(placed.left_out))
     unschedulable = explain.left_out(
         build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run)
     )
@@ -148,11 +249,11 @@ def assembled(
         ),
         create=placed.create,
         delete=placed.delete,
-        keep=(),
-        steps=(),
+        keep=keep.reasons(of, known, asked, removing.choice, build, found.solution) if removing else (),
+        steps=_steps(of, build, found.solution, placed) if removing else (),
         placements=placed.placements,
         unschedulable=unschedulable,
-        cost=plans.Cost(before, after, create, delete, None, bound, build.unpriced),
+        cost=plans.Cost(before, after, create, delete, optimum, bound, build.unpriced),
         objective=terms(build.problem, found),
         verification=plans.Verification(ok=False),
         solve=plans.SolveInfo(
@@ -164,6 +265,80 @@ def assembled(
         notes=(*of.notes, *build.notes),
     )
     return dataclasses.replace(draft, verification=oracle.check(of, known, draft, asked))
+
+
+def _optimum(asked: options.Options, removing: _Removing | None, create: int, after: int, left: int) -> int | None:
+    """The cheapest fleet known for all pods; a plan that costs less is its own."""
+    if asked.mode == "repack":
+        return create
+    if removing is None or removing.best is None:
+        return None
+    price, unplaced = removing.best
+    return min(price, after) if unplaced <= left else after
+
+
+def _gone(
+    of: cluster.Cluster,
+    known: catalogue.Catalogue,
+    reasons: Mapping[str, str],
+    moving: Mapping[str, tuple[str, ...]],
+) -> list[plans.GoneNode]:
+    """Nodes that go for a reason each, with the pods that would need another place."""
+    if not reasons:
+        return []
+    return [
+        plans.GoneNode(
+            place.name,
+            place.claim.name if place.claim is not None else "",
+            place.node_pool,
+            place.flavor,
+            place.zone,
+            place.price,
+            reasons[place.name],
+            moving[place.name],
+        )
+        for place in places.existing(of, known)
+        if place.name in reasons
+    ]
+
+
+def _everything(of: cluster.Cluster, known: catalogue.Catalogue, build: builds.Build) -> list[plans.GoneNode]:
+    """All nodes that repacking takes away."""
+    stay = {node.name for node in build.problem.nodes}
+    there: dict[str, list[cluster.Pod]] = {name: [] for name in of.nodes if name not in stay}
+    for pod in of.pods.values():
+        if pod.node in there:
+            there[pod.node].append(pod)
+    empty = {True: candidates.EMPTY, False: candidates.UNDERUTILIZED}
+    reasons = {name: empty[pods.is_empty(on)] for name, on in there.items()}
+    moving = {name: tuple(sorted(p.key for p in on if pending.movable(p))) for name, on in there.items()}
+    return _gone(of, known, reasons, moving)
+
+
+def _steps(
+    of: cluster.Cluster, build: builds.Build, solution: problems.Solution, placed: assemble.Placed
+) -> tuple[plans.Step, ...]:
+    """The order in which the plan is carried out."""
+    names = {node.name: index for index, node in enumerate(build.problem.nodes)}
+    class_of = {
+        pod: index
+        for index, each in enumerate(build.problem.classes)
+        for pod in (*each.pods, *(pod for pods in each.residents.values() for pod in pods))
+    }
+
+    def possible(gone: Collection[str]) -> bool:
+        moved = {pod for node in placed.delete if node.node in gone for pod in node.pods}
+        here: dict[int, Counter[int]] = {}
+        for pod in moved:
+            if pod in placed.placements:
+                here.setdefault(names[placed.placements[pod]], Counter())[class_of[pod]] += 1
+        part = problems.Solution(
+            placed={node: tuple(sorted(counts.items())) for node, counts in here.items()},
+            removed=frozenset(names[name] for name in gone) & solution.removed,
+        )
+        return not evaluate.violations(build.problem, part)
+
+    return steps.order(of, placed.create, placed.delete, placed.placements, possible)
 
 
 def _price_bound(found: params.Found, before: int, after: int) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -30,6 +30,32 @@ class Removal:
 
     reason: str
     cost: int = 0
+
+
+ANYWHERE, SETTLED, ALLOWED = 0, 1, 2
+"""Where pods may be moved to: anywhere, to nodes that are ready, and of these to those that take pods to save money."""
+
+FLAVOR = labels.INSTANCE_TYPE
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leave:
+    """
+    What a plan may and must take away; nodes by name, pods by key.
+
+    `going` are nodes that go in any case, with the pods on them that have to be placed. `limits` are names, sets of
+    removable nodes and how many of them may go. `moved` says of pods that wait how they may move. Pods moved as SETTLED
+    do not go to nodes in `unsettled`, residents of removable nodes neither there nor to those in `shielded`.
+    """
+
+    removable: Mapping[str, Removal] = dataclasses.field(default_factory=dict)
+    going: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    limits: tuple[tuple[str, frozenset[str], int], ...] = ()
+    max_nodes: int | None = None
+    max_evictions: int | None = None
+    moved: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    unsettled: frozenset[str] = frozenset()
+    shielded: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,29 +110,31 @@ def build_problem(
     asked: options.Options,
     waiting: Sequence[cluster.Pod] | None = None,
     removable: Mapping[str, Removal] | None = None,
+    leave: Leave | None = None,
 ) -> Build:
     """
-    The problem of placing pods, with leave to remove the nodes in `removable` (by name).
+    The problem of placing pods, with leave to remove nodes: all that `Leave` says, or just those in `removable`.
 
     `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In
     mode "repack" every owned node vanishes and its movable pods wait too. Raises `catalog.region.UnknownRegionError`.
     """
     notes: list[str] = []
-    removable = removable or {}
+    leave = leave or Leave(removable or {})
     if waiting is None:
         waiting = [*pending.pending(of), *pending.reschedulable(of, asked.now)]
-    existing, waiting = _existing(of, known, asked, waiting)
+        waiting += [of.pods[key] for keys in leave.going.values() for key in sorted(keys)]
+    existing, waiting = _existing(of, known, asked, waiting, leave.going.keys())
     claims = storage.Usage(of)
     on_place = [(pod, index) for index, place in enumerate(existing) for pod in place.pods]
     residents = {
         index: [pod for pod in place.pods if pending.movable(pod)]
         for index, place in enumerate(existing)
-        if place.name in removable
+        if place.name in leave.removable
     }
 
     known_peers = _peers(of, waiting, residents, on_place)
     running = peers.running(on_place, len(existing), known_peers, of.daemon_sets.values())
-    pod_classes = classes.classes(waiting, residents, known_peers, claims, running)
+    pod_classes = classes.classes(waiting, residents, known_peers, claims, running, _levels(existing, residents, leave))
 
     sets = daemons.of_cluster(of)
     usage = templates.usage(existing)
@@ -150,7 +178,7 @@ def build_problem(
     )
     built = rules.compile_rules(about)
     return Build(
-        problem=_problem(about, built, removable),
+        problem=_problem(about, built, leave),
         context=about,
         built=built,
         ignored=_ignored(pod_classes),
@@ -162,7 +190,11 @@ def build_problem(
 
 
 def _existing(
-    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, waiting: Sequence[cluster.Pod]
+    of: cluster.Cluster,
+    known: catalogue.Catalogue,
+    asked: options.Options,
+    waiting: Sequence[cluster.Pod],
+    going: Collection[str],
 ) -> tuple[list[context.Place], Sequence[cluster.Pod]]:
     """The places that stay, with the pods on them, and the pods that wait."""
     found = places.existing(of, known)
@@ -175,15 +207,29 @@ def _existing(
         on_node[pod.nominated_node].append(pod)
     leaving = pending.deleting_nodes(of)
     for place in found:
+        if place.name in going:
+            place.closed = "node is being deleted"
         ends = place.name in leaving or (place.node is None and place.claim is not None and place.claim.deleting)
+        ends = ends or place.name in going
         if ends and not any(pending.movable(pod) for pod in place.pods):
             place.gone = True
             place.pods.clear()
     if asked.mode != "repack":
         return found, waiting
-    owned = [place.claim is not None or bool(place.node_pool) for place in found]
+    owned = [place.name not in leaving and (place.claim is not None or bool(place.node_pool)) for place in found]
     moved = [pod for place in itertools.compress(found, owned) for pod in place.pods if pending.movable(pod)]
     return [place for place, mine in zip(found, owned, strict=True) if not mine], [*waiting, *moved]
+
+
+def _levels(
+    existing: Sequence[context.Place], residents: Mapping[int, Sequence[cluster.Pod]], leave: Leave
+) -> dict[str, int]:
+    """How pods may move, by key, as far as there are places that this keeps them from."""
+    names = {place.name for place in existing}
+    found = dict(leave.moved)
+    if names & (leave.unsettled | leave.shielded):
+        found |= {pod.key: ALLOWED for pods in residents.values() for pod in pods}
+    return {key: level for key, level in found.items() if level > ANYWHERE}
 
 
 def _peers(
@@ -265,17 +311,23 @@ def _ignored(pod_classes: Sequence[context.PodClass]) -> dict[str, str]:
     return found
 
 
-def _problem(about: context.Context, built: builder.Builder, removable: Mapping[str, Removal]) -> problem.Problem:
+def _problem(about: context.Context, built: builder.Builder, leave: Leave) -> problem.Problem:
     nodes = len(about.places)
     ok = built.ok
+    for level, closed in ((SETTLED, leave.unsettled), (ALLOWED, leave.shielded)):
+        moved = np.array([each.level >= level for each in about.classes], dtype=np.bool_)
+        kept_out = np.zeros(len(about.table), dtype=np.bool_)
+        kept_out[:nodes] = [place.name in closed for place in about.places]
+        ok[np.ix_(moved, kept_out)] = False
     asked = about.options
+    index = {place.name: number for number, place in enumerate(about.places)}
     assert built.pools is not None
     return problem.Problem(
         resources=tuple(built.resources),
         classes=tuple(
             problem.PodClass(each.name, each.pods, each.spec.priority, each.residents) for each in about.classes
         ),
-        nodes=tuple(_node(place, removable.get(place.name)) for place in about.places),
+        nodes=tuple(_node(place, leave.removable.get(place.name)) for place in about.places),
         offers=about.offers,
         requests=np.stack(built.requests, axis=1),
         node_room=np.stack([room[:nodes] for room in built.room], axis=1),
@@ -296,9 +348,19 @@ def _problem(about: context.Context, built: builder.Builder, removable: Mapping[
         caps=tuple(built.caps),
         node_charge=asked.node_charge,
         preference_price=asked.preference_price,
-        max_removals=asked.max_nodes,
-        max_evictions=asked.max_evictions,
+        removal_caps=tuple(
+            problem.RemovalCap(name, _mask(nodes, [index[each] for each in names]), room)
+            for name, names, room in leave.limits
+        ),
+        max_removals=leave.max_nodes,
+        max_evictions=leave.max_evictions,
     )
+
+
+def _mask(size: int, members: Sequence[int]) -> problem.Mask:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[list(members)] = True
+    return mask
 
 
 def _node(place: context.Place, leave: Removal | None) -> problem.ExistingNode:

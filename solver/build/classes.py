@@ -19,6 +19,7 @@ class _Alike:
     first: cluster.Pod
     kind: int
     volumes: storage.Storage
+    level: int = 0
     pods: list[str] = dataclasses.field(default_factory=list)
     residents: dict[int, list[str]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
 
@@ -29,20 +30,22 @@ def classes(
     known: peers.Peers,
     claims: storage.Usage,
     running: peers.Running,
+    levels: Mapping[str, int] | None = None,
 ) -> tuple[context.PodClass, ...]:
     """
     The classes of waiting pods and of residents by place, highest priority first, then by the key of the first pod.
 
-    Labels count only as far as a term of these pods, or a required anti-affinity term of a running pod, can see them.
+    Pods that may move in other ways (`levels` by key, 0 for all others) are classes of their own. Labels count only as far
+    as a term of these pods, or a required anti-affinity term of a running pod, can see them.
     """
-    alike = _alike(waiting, residents, known, claims)
+    alike = _alike(waiting, residents, known, claims, levels or {})
     terms = [_own_targets(each.first, known) for each in alike]
     seen = _seen_by([*terms, [target for _, target in running.owners]], known)
     specs: dict[cluster.PodSpec, int] = {}
     merged: dict[tuple[object, ...], _Alike] = {}
     for each, own in zip(alike, terms, strict=True):
         spec = specs.setdefault(_without_claims(each.first.spec), len(specs))
-        same = merged.setdefault((spec, each.volumes, own, seen[each.kind]), each)
+        same = merged.setdefault((spec, each.level, each.volumes, own, seen[each.kind]), each)
         if same is not each:
             same.pods += each.pods
             for place, pods in each.residents.items():
@@ -56,6 +59,7 @@ def classes(
             volumes=each.volumes,
             pods=tuple(sorted(each.pods)),
             residents={place: tuple(sorted(pods)) for place, pods in sorted(each.residents.items())},
+            level=each.level,
         )
         for each in merged.values()
     ]
@@ -67,17 +71,19 @@ def _alike(
     residents: Mapping[int, Sequence[cluster.Pod]],
     known: peers.Peers,
     claims: storage.Usage,
+    levels: Mapping[str, int],
 ) -> list[_Alike]:
-    """Pods by spec (the object), kind and storage."""
+    """Pods by spec (the object), kind, storage and the way they may move."""
     found: dict[tuple[object, ...], _Alike] = {}
 
     def same(pod: cluster.Pod) -> _Alike:
         spec, kind = pod.spec, known.kind_of(pod)
         volumes = claims.of_pod(pod) if spec.claims or spec.ephemeral_claims else storage.NOTHING
-        key = (id(spec), kind) if volumes is storage.NOTHING else (id(spec), kind, volumes)
+        level = levels.get(pod.key, 0) if levels else 0
+        key = (id(spec), kind, level) if volumes is storage.NOTHING else (id(spec), kind, level, volumes)
         alike = found.get(key)
         if alike is None:
-            alike = found[key] = _Alike(pod, kind, volumes)
+            alike = found[key] = _Alike(pod, kind, volumes, level)
         return alike
 
     for pod in waiting:

@@ -197,8 +197,6 @@ def _refuse_what_does_not_exist(given: dict[str, Any]) -> None:
     for flag in ("report", "scenarios", "compare", "frontier", "warm_from"):
         if given[flag]:
             raise errors.Wrong(f"--{flag.replace('_', '-')} does not exist yet; leave it out")
-    if given["mode"] != "provision":
-        raise errors.Wrong(f"--mode {given['mode']} does not exist yet; use --mode provision")
     if (given["live"] or given["context"]) and given["files"]:
         raise errors.Wrong("--live reads a cluster, -f reads files; use one of them")
     if not (given["files"] or given["live"] or given["context"]):

@@ -22,7 +22,8 @@ class PodClass:
     A pod class with what rules read of it.
 
     `namespace` and `labels` are those of its first pod; other pods of the class may differ in what no selector of the
-    cluster asks. `kind` is the class's row in `Peers`, `volumes` what its volumes ask.
+    cluster asks. `kind` is the class's row in `Peers`, `volumes` what its volumes ask, `level` where its
+    pods may move to (`build.Leave`).
     """
 
     spec: cluster.PodSpec
@@ -32,6 +33,7 @@ class PodClass:
     volumes: storage.Storage
     pods: tuple[str, ...]
     residents: Mapping[int, tuple[str, ...]]
+    level: int = 0
 
     @property
     def name(self) -> str:
