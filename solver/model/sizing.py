@@ -99,6 +99,18 @@ def _pools_never_bind(problem: Problem, offers: list[int], nodes: int) -> bool:
     return pools.new_pools >= nodes and all(pools.size[problem.offers[o].pool] >= 1 for o in offers)
 
 
+def without_domains(problem: Problem) -> Problem | None:
+    """The problem without rules on topologies other than hostname; None where these do not tell offers apart."""
+    simpler = dataclasses.replace(
+        problem,
+        spreads=tuple(s for s in problem.spreads if s.topology == HOST),
+        exclusions=tuple(e for e in problem.exclusions if e.topology == HOST),
+        attractions=tuple(a for a in problem.attractions if set(a.topologies) == {HOST}),
+        common_domains=tuple(c for c in problem.common_domains if c.topology == HOST),
+    )
+    return simpler if len(set(kinds(simpler))) < len(set(kinds(problem))) else None
+
+
 def kinds(problem: Problem) -> list[tuple[int, ...]]:
     """For each offer what rules across nodes see of it: its domains where a block looks, and which spreads count it."""
     looked_at = {s.topology for s in problem.spreads} | {e.topology for e in problem.exclusions}

@@ -26,6 +26,9 @@ FIRST_STEP = 0.02
 PASS = 0.25
 """Share of the time left for one pass that asks for less than what is known to be reachable."""
 
+SIMPLER = 0.3
+"""Share of the time left for a bound from the problem without the rules across nodes."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DirectResult:
@@ -180,8 +183,12 @@ class _Run:
         assert self.known is not None
         certain = self.proved == self.numbers - 1
         size = sizing.Sizing(self.problem, self.known)
-        bound = max((b for b in (self.cost_lower, size.least_cost()) if b is not None), default=None)
+        bound = _highest(self.cost_lower, size.least_cost())
         step: float | None = FIRST_STEP
+        simpler = sizing.without_domains(self.problem)
+        if simpler is not None and not isinstance(wanted, Mapping):
+            bound = _highest(bound, self._simpler_bound(simpler, wanted))
+            step = FIRST_STEP / 8
         while True:
             target = self._target(bound, step)
             slots = sizing.given(wanted) if isinstance(wanted, Mapping) else size.slots(target, wanted)
@@ -199,13 +206,25 @@ class _Run:
                 bound = target + 1
                 step = None if step is None else 2 * step
                 continue
-            bound = max((b for b in (bound, reached) if b is not None), default=None)
+            bound = _highest(bound, reached)
             self.cost_bound = bound if certain else None
             if certain and status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 self.proved = self.numbers
             if final or status == cp_model.OPTIMAL or self.should_stop():
                 return
             step = None
+
+    def _simpler_bound(self, simpler: Problem, wanted: int | None) -> int | None:
+        """A bound on the cost from the problem without its rules across nodes, which needs far fewer slots."""
+        run = dataclasses.replace(
+            self,
+            problem=simpler,
+            clock=dataclasses.replace(self.clock, limit=self.clock.limit - self.clock.left * (1 - SIMPLER)),
+            proved=self.numbers - 1,
+        )
+        run._cost(wanted)
+        self.clock.spent = run.clock.spent
+        return run.cost_bound
 
     def _target(self, bound: int | None, step: float | None) -> int:
         """The cost to ask for: `step` above the bound, or what is known where that is not far away or no step is left."""
@@ -269,6 +288,11 @@ class _Built:
     def limit(self, stage: objective.Stage, numbers: list[int]) -> None:
         """Nothing worse than these numbers."""
         self.model.add(stage.total.expr <= stage.ceiling(numbers))
+
+
+def _highest(*bounds: int | None) -> int | None:
+    """The best of the lower bounds that are known."""
+    return max((b for b in bounds if b is not None), default=None)
 
 
 def _never() -> bool:

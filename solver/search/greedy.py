@@ -6,8 +6,8 @@ The exact greedy: places pods one class after the other under all rules at once,
 1. Classes go by priority; within one, those whose pods want a node each and big ones first, those that follow others last.
 2. A class takes the places where it gives up least; among equals existing nodes, then new ones, the fullest first. Where a
    rule limits a whole domain its places are taken together up to that limit, and domains of a spread rise together.
-3. Where none is left, or a new node gives up less, one is opened: the offer with the least price per pod when the class
-   fills it, else the least price per share of all waiting pods that it could hold.
+3. Where none is left, or a new node gives up less, nodes are opened: of the offer with the least price per pod that the
+   class can bring there.
 4. What found no place is tried again after all others, until a whole turn places nothing.
 5. Every node opened here becomes the cheapest offer that holds its pods.
 
@@ -103,7 +103,7 @@ def _other_ways(work: _Greedy) -> Iterator[Way]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Choice:
-    """Index into the sites of a fresh reach, how many nodes, pods of the class on each, and the price per pod."""
+    """Index into the sites of a fresh reach, how many nodes, pods on each, and the price per pod, preferences included."""
 
     site: int
     nodes: int
@@ -132,20 +132,14 @@ class _Greedy:
         self.order = self._order(seed)
 
     def _weigh(self) -> None:
-        """What a unit of each resource costs at the cheapest (R,), and so a pod of each class (C,)."""
+        """What nodes cost (O,), and how big a pod of each class is (C,) at the cheapest price of each resource."""
         problem = self.problem
         self.price = np.maximum(problem.prices + problem.node_charge, 1).astype(np.float64)
         if self.way.thrifty:
             self.price = self._scarcity() + self.price / self.price.max(initial=1.0)
         with np.errstate(divide="ignore"):
             unit = (self.price[:, None] / self.state.offer_room).min(axis=0, initial=np.inf)
-        self.unit = np.where(np.isfinite(unit), unit, 0.0)
-        self.amounts = problem.requests.astype(np.float64)
-        self.worth = self.amounts @ self.unit + 1e-9
-        _, first, kind = np.unique(
-            np.packbits(problem.offer_ok, axis=0).T, axis=0, return_index=True, return_inverse=True
-        )
-        self.kind, self.kind_ok = kind.ravel(), problem.offer_ok[:, first].T.astype(np.float64)
+        self.size = problem.requests @ np.where(np.isfinite(unit), unit, 0.0)
 
     def _scarcity(self) -> Floats:
         """What a node of each offer takes of the tightest cap, or of all OVH pools, in millionths (O,)."""
@@ -167,7 +161,7 @@ class _Greedy:
         follows = np.zeros(len(classes), dtype=np.bool_)
         for attraction in problem.attractions:
             follows |= attraction.owners & ~attraction.targets.members
-        size = self.worth
+        size = self.size
         if seed:
             size = size * np.exp(SHAKE * np.random.default_rng(seed).standard_normal(len(size)))
         return [int(c) for c in np.lexsort((classes, -size, ~apart, self.even, follows, ~first, later))]
@@ -251,7 +245,7 @@ class _Greedy:
         unmet, fresh_unmet = int(reach.unmet[site]), int(fresh.unmet[choice.site])
         if price is None:
             return (unmet, rank) <= (fresh_unmet, fresh_rank)
-        return (rank, unmet * price / 100) <= (fresh_rank, fresh_unmet * price / 100 + choice.price)
+        return (rank, unmet * price / 100) <= (fresh_rank, choice.price)
 
     # -- new nodes ------------------------------------------------------------------------------------------------------
 
@@ -272,27 +266,15 @@ class _Greedy:
         outlook = limit
         if fresh.parts:
             outlook = np.maximum(limit, np.minimum(fresh.room, -(-left // fresh.parts)))
-        outlook = outlook[sites]
-        offers = fresh.sites[sites]
-        price = self._prices()[offers]
-        best = int(np.lexsort((fresh.crowd[sites], price, price / outlook + money[sites]))[0])
-        fills = self._holds(pod_class, int(offers[best])) == outlook[best]
-        if not fills:
-            share = price * self.worth[pod_class] / self._mixed(pod_class, offers, outlook)
-            best = int(np.lexsort((fresh.crowd[sites], price, share + money[sites]))[0])
-        site = int(sites[best])
+        price = self._prices()[fresh.sites] / np.maximum(outlook, 1) + money
+        site = int(sites[np.lexsort((fresh.crowd[sites], -outlook[sites], price[sites]))[0]])
         pods = int(limit[site])
         if self.even[pod_class]:
             pods = max(-(-left // -(-left // pods)), int(fresh.least[site]))
         nodes = 1
-        if fills and not fresh.alone:
-            nodes = min(min(left, int(fresh.total[site])) // pods, state.most_nodes(int(offers[best])))
-        return _Choice(site, nodes, pods, float(price[best] / outlook[best]))
-
-    def _holds(self, pod_class: int, offer: int) -> int:
-        """How many pods of a class an empty node of the offer holds."""
-        sites, limit = self.state.single(pod_class)
-        return int(limit[np.searchsorted(sites, offer)])
+        if not fresh.alone:
+            nodes = min(min(left, int(fresh.total[site])) // pods, state.most_nodes(int(fresh.sites[site])))
+        return _Choice(site, nodes, pods, float(price[site]))
 
     def _prices(self) -> Floats:
         """What one more node of each offer costs (O,)."""
@@ -301,18 +283,6 @@ class _Greedy:
             return self.price
         priced: Floats = self.price + (pools.charge * (~pools.exists & (self.state.pool_used == 0)))[self.state.pool_of]
         return priced
-
-    def _mixed(self, pod_class: int, offers: Ints, pods: Ints) -> Floats:
-        """The worth of what a node of each of these offers would hold of all waiting pods, `pods` of the class first."""
-        state = self.state
-        waiting = self.kind_ok @ (self.amounts * state.left[:, None])
-        waiting -= state.room[:, self.first_own : state.places].sum(axis=1)
-        waiting = np.maximum(waiting[self.kind[offers]], pods[:, None] * self.amounts[pod_class])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(waiting > 0, state.offer_room[offers] / waiting, np.inf).min(axis=1)
-        worth: Floats = np.minimum(share, 1.0) * (waiting @ self.unit)
-        mixed: Floats = np.maximum(worth, pods * self.worth[pod_class])
-        return mixed
 
     # -- another order --------------------------------------------------------------------------------------------------
 

@@ -53,9 +53,7 @@ def planned_flavors(snapshot: str) -> collections.Counter[str]:
         check=True,
         cwd=running.ROOT,
     )
-    return collections.Counter(
-        node["flavor"] for node in json.loads(ended.stdout)["create"]
-    )
+    return collections.Counter(node["flavor"] for node in json.loads(ended.stdout)["create"])
 
 
 def test_inflate_from_0_to_10_to_0(control_plane_built, tmp_path: pathlib.Path):
