@@ -75,7 +75,7 @@ def test_credentials_and_rights_that_are_not_good_enough(control_plane_built, tm
     """
     names = {"applicationKey": "APPLICATION_KEY", "applicationSecret": "APPLICATION_SECRET", "endpoint": "ENDPOINT"}
     with installed(tmp_path) as (plane, ovh):
-        secret = {
+        secret: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "ovh", "namespace": "karpenter"},

@@ -79,6 +79,7 @@ def test_a_search_never_claims_a_bound_above_what_exists(seed):
     answer = direct.solve_direct(problem, time_limit=20, deterministic=True)
     assert answer.optimal
     assert answer.solution is not None
+    assert answer.value is not None
 
     found = engine.search(problem, params.Params(clock=time.monotonic, time_limit=0.5, deterministic=True))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
 from solver import evaluate
-from solver.search import consolidate, params
+from solver.search import consolidate, engine, params, removal
 from tests.solver import brute, random_problems
 
 
-def settings(**more: float) -> params.Params:
+def settings(**more: Any) -> params.Params:
     """Enough time for a tiny problem."""
     return params.Params(clock=time.monotonic, time_limit=10.0, workers=1, **more)
 
@@ -51,6 +52,6 @@ def test_nothing_is_removed_at_a_loss():
     for seed in range(600, 640):
         problem = random_problems.consolidation(seed, pods=4)
         found = consolidate.search(problem, settings())
-        kept = consolidate.engine.search(consolidate.removal.without(problem, frozenset()), settings())
+        kept = engine.search(removal.without(problem, frozenset()), settings())
 
         assert found.value <= kept.value
