@@ -338,11 +338,11 @@ class Court:
 
     def _clear(self, shown: scene.Scene) -> None:
         """Delete all that was made, pods first."""
-        spaces = {each["metadata"]["namespace"] for each in shown.pods()}
+        spaces = [each["metadata"]["name"] for each in shown.namespaces]
         at_once = {"gracePeriodSeconds": 0}
-        paths = [self._client.path("v1", "Pod", namespace=space) for space in sorted({*spaces, BARRIER})]
+        paths = [self._client.path("v1", "Pod", namespace=space) for space in (*spaces, BARRIER)]
         self._client.parallel(lambda path: self._client.request("DELETE", path, at_once), paths)
-        paths = [self._client.path("v1", "PersistentVolumeClaim", namespace=space) for space in sorted(spaces)]
+        paths = [self._client.path("v1", "PersistentVolumeClaim", namespace=space) for space in spaces]
         paths += [self._client.path(*kind) for kind in _CLEARED if kind != ("v1", "PersistentVolumeClaim")]
         self._client.parallel(lambda path: self._client.request("DELETE", path, at_once), paths)
 
