@@ -187,6 +187,15 @@ class Inputs:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Trade:
+    """One plan worth choosing from: micro-euro per hour saved, pods moved, and nodes removed for that."""
+
+    saved: int
+    moved: int
+    removed: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
     """The whole answer. `placements` maps pod key to Node name, NodeClaim name or `NewNode.name`."""
 
@@ -203,3 +212,4 @@ class Plan:
     verification: Verification
     solve: SolveInfo
     notes: tuple[str, ...] = ()
+    frontier: tuple[Trade, ...] = ()

@@ -122,7 +122,9 @@ LATER = {
 @click.option("--report", default=None, metavar="FILE", hidden=True)
 @click.option("--scenarios", default=None, metavar="FILE", hidden=True)
 @click.option("--compare", default=None, metavar="NAMES", hidden=True)
-@click.option("--frontier", is_flag=True, hidden=True)
+@click.option(
+    "--frontier", is_flag=True, help="Also the plans worth choosing from: saving against pods moved (consolidate)."
+)
 @click.option("--warm-from", default=None, metavar="PLAN", hidden=True)
 @click.option("--live", is_flag=True, help="Read the cluster of the current context instead of files; never writes.")
 @click.option("--context", default=None, help="The same for another context.")
@@ -164,12 +166,10 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     with _interruptible() as stop:
         meter = _Meter(enabled=sys.stderr.isatty())
         try:
-            plan = planner.plan(
-                cluster,
-                known,
-                asked,
-                planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, relax=True),
-            )
+            run = planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, relax=True)
+            plan = planner.plan(cluster, known, asked, run)
+            if given["frontier"]:
+                plan = planner.with_frontier(cluster, known, asked, run, plan)
         except planner.RejectedPlanError as error:
             raise errors.Failed(str(error)) from error
         except region.UnknownRegionError as error:
@@ -194,9 +194,12 @@ def _refuse_what_does_not_exist(given: dict[str, Any]) -> None:
         raise errors.Wrong(LATER[output])
     if output not in OUTPUTS:
         raise errors.Wrong(f"-o {output} is unknown; use {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}")
-    for flag in ("report", "scenarios", "compare", "frontier", "warm_from"):
+    for flag in ("report", "scenarios", "compare", "warm_from"):
         if given[flag]:
             raise errors.Wrong(f"--{flag.replace('_', '-')} does not exist yet; leave it out")
+    for flag in ("frontier", "max_evictions", "max_nodes"):
+        if given[flag] and given["mode"] != "consolidate":
+            raise errors.Wrong(f"--{flag.replace('_', '-')} is about removing nodes; use it with --mode consolidate")
     if (given["live"] or given["context"]) and given["files"]:
         raise errors.Wrong("--live reads a cluster, -f reads files; use one of them")
     if not (given["files"] or given["live"] or given["context"]):

@@ -71,14 +71,15 @@ def choose(
     asked: options.Options,
     misfits: Misfits,
     spared: Mapping[str, str] | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> Choice:
     """
     What may and what must go at `asked.now`.
 
-    `misfits` is asked about drifted nodes, which go only when their pods have a place. `spared` are drifted nodes that
-    stay, with the reason.
+    `misfits` is asked about drifted nodes, which go only when their pods have a place. `spared` are nodes that do
+    not go for drift, `held` nodes that stay unless they have expired, each with the reason.
     """
-    found = candidates.find(of, known, asked.now)
+    found = [_held(each, held or {}) for each in candidates.find(of, known, asked.now)]
     unfit: dict[str, str] = dict(spared or {})
     while True:
         choice = _choose(of, known, asked, found, unfit)
@@ -100,11 +101,15 @@ def _choose(
     going = {each.name: candidates.EXPIRED for each in found if candidates.EXPIRED in each.reasons}
     room = budgets.allowed(of, found, going, asked.now)
     free = [each for each in found if each.reasons and each.name not in going]
-    empty = _counted(each.pool for each in free if _first(each, room) == candidates.EMPTY)
+    empty = _counted(
+        each.pool
+        for each in free
+        if _first(each, room) == candidates.EMPTY and (candidates.DRIFTED not in each.reasons or each.name in unfit)
+    )
     nodes, evictions = asked.max_nodes, asked.max_evictions
     taken: dict[str, int] = {}
     for each in _by_drift(free):
-        if each.name in unfit or _first(each, room) == candidates.EMPTY:
+        if each.name in unfit:
             continue
         first = min(empty.get(each.pool, 0), room[each.pool, candidates.EMPTY])
         drift = room[each.pool, candidates.DRIFTED]
@@ -139,6 +144,12 @@ def _choose(
         gone = sum(name in going for name in limit.nodes)
         limits.append(budgets.Limit(limit.name, limit.nodes - going.keys(), limit.room - gone))
     return Choice(tuple(found), going, removable, tuple(limits), nodes, evictions, kept)
+
+
+def _held(each: candidates.Candidate, held: Mapping[str, str]) -> candidates.Candidate:
+    if each.name not in held or candidates.EXPIRED in each.reasons:
+        return each
+    return dataclasses.replace(each, reasons=(), blocked=each.blocked or held[each.name])
 
 
 def _first(each: candidates.Candidate, room: Mapping[tuple[str, str], int]) -> str | None:

@@ -111,6 +111,48 @@ def without_domains(problem: Problem) -> Problem | None:
     return simpler if len(set(kinds(simpler))) < len(set(kinds(problem))) else None
 
 
+def roomy(problem: Problem) -> Problem:
+    """
+    The problem with a single offer of boundless room for each kind of offer, and no rule that looks at single new nodes.
+
+    What can be placed is placed there too, with no more unmet preferences and no lower rank.
+    """
+    simpler = dataclasses.replace(
+        problem,
+        spreads=tuple(s for s in problem.spreads if s.topology != HOST),
+        exclusions=tuple(e for e in problem.exclusions if e.topology != HOST),
+        attractions=tuple(a for a in problem.attractions if HOST not in a.topologies),
+        common_domains=tuple(c for c in problem.common_domains if c.topology != HOST),
+        shared_amounts=(),
+        min_values=(),
+        caps=(),
+        pools=dataclasses.replace(problem.pools, size=problem.pools.size + 1, new_pools=len(problem.offers)),
+    )
+    holds = variables.capacity(problem)[1] > 0
+    kind = kinds(simpler)
+    groups = [np.flatnonzero([k == wanted for k in kind]) for wanted in dict.fromkeys(kind)]
+    first = [int(offers[0]) for offers in groups]
+    shape = len(groups), len(problem.classes)
+
+    def best(table: Ints) -> Ints:
+        """The smallest entry over offers that hold the class."""
+        high = np.where(holds, table, np.iinfo(np.int64).max)
+        low = [np.where(holds[:, offers].any(axis=1), high[:, offers].min(axis=1), 0) for offers in groups]
+        return np.array(low, dtype=np.int64).reshape(shape).T
+
+    room = problem.requests * (problem.counts + problem.residents.sum(axis=0))[:, None]
+    return dataclasses.replace(
+        simpler,
+        offers=tuple(problem.offers[o] for o in first),
+        offer_room=np.tile(room.sum(axis=0), (len(groups), 1)),
+        offer_ok=np.array([holds[:, offers].any(axis=1) for offers in groups], dtype=np.bool_).reshape(shape).T,
+        offer_penalty=best(problem.offer_penalty),
+        offer_rank=best(problem.offer_rank),
+        topologies=tuple(dataclasses.replace(t, of_offer=t.of_offer[first]) for t in problem.topologies),
+        spreads=tuple(dataclasses.replace(s, offer_counted=s.offer_counted[first]) for s in simpler.spreads),
+    )
+
+
 def kinds(problem: Problem) -> list[tuple[int, ...]]:
     """For each offer what rules across nodes see of it: its domains where a block looks, and which spreads count it."""
     looked_at = {s.topology for s in problem.spreads} | {e.topology for e in problem.exclusions}

@@ -27,7 +27,7 @@ PASS = 0.25
 """Share of the time left for one pass that asks for less than what is known to be reachable."""
 
 SIMPLER = 0.3
-"""Share of the time left for a bound from the problem without the rules across nodes."""
+"""Share of the time left for bounds from a simpler problem."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,7 +133,9 @@ class _Run:
         self.known = min((v for v in (self.value, upper) if v is not None), default=None)
         least = objective.least(self.problem)
         self.numbers = len(least) + 1
-        if self.known is not None and objective.numbers(self.known)[:-1] == least:
+        if self.known is not None and not self._reached(least):
+            least = self._roomy_least() or least
+        if self._reached(least):
             self.proved = len(least)
         else:
             self._first_numbers(slots, hint, least)
@@ -148,6 +150,29 @@ class _Run:
             seconds=self.clock.elapsed,
             size=self.size,
         )
+
+    def _reached(self, least: list[int]) -> bool:
+        """Whether a solution is known that is as good as these bounds in all numbers but the cost."""
+        return self.known is not None and objective.numbers(self.known)[:-1] == least
+
+    def _roomy_least(self) -> list[int] | None:
+        """Bounds on all numbers but the cost from the problem whose new nodes have room for everything."""
+        roomy = sizing.roomy(self.problem)
+        run = dataclasses.replace(
+            self,
+            problem=roomy,
+            clock=self._part(SIMPLER),
+            best=None,
+            value=None,
+            known=None,
+        )
+        run._first_numbers(dict.fromkeys(range(len(roomy.offers)), 1), None, [])
+        self.clock.spent = run.clock.spent
+        return objective.numbers(run.known)[:-1] if run.known and run.proved == self.numbers - 1 else None
+
+    def _part(self, share: float) -> _Clock:
+        """A clock with a share of the time that is left."""
+        return dataclasses.replace(self.clock, limit=self.clock.limit - self.clock.left * (1 - share))
 
     def _first_numbers(self, wanted: Mapping[int, int] | int | None, hint: Solution | None, least: list[int]) -> None:
         """Minimise all numbers but the cost, stage by stage, in at most half of the time each."""
@@ -178,13 +203,13 @@ class _Run:
 
         The lower the cost that is asked for, the fewer slots are needed and the smaller is the model. So what is asked
         for starts a little above the relaxation's bound; when that is refused, the bound has risen, and the step is
-        doubled; when that is not decided in time, what is known is improved.
+        doubled; when that is not decided in time, the step is made four times as large.
         """
         assert self.known is not None
         certain = self.proved == self.numbers - 1
         size = sizing.Sizing(self.problem, self.known)
         bound = _highest(self.cost_lower, size.least_cost())
-        step: float | None = FIRST_STEP
+        step = FIRST_STEP
         simpler = sizing.without_domains(self.problem)
         if simpler is not None and not isinstance(wanted, Mapping):
             bound = _highest(bound, self._simpler_bound(simpler, wanted))
@@ -204,7 +229,7 @@ class _Run:
             status, reached = self._minimise(built, stage, self.clock.left * (1.0 if final else PASS))
             if status == cp_model.INFEASIBLE and not final:
                 bound = target + 1
-                step = None if step is None else 2 * step
+                step *= 2
                 continue
             bound = _highest(bound, reached)
             self.cost_bound = bound if certain else None
@@ -212,24 +237,24 @@ class _Run:
                 self.proved = self.numbers
             if final or status == cp_model.OPTIMAL or self.should_stop():
                 return
-            step = None
+            step *= 4
 
     def _simpler_bound(self, simpler: Problem, wanted: int | None) -> int | None:
         """A bound on the cost from the problem without its rules across nodes, which needs far fewer slots."""
         run = dataclasses.replace(
             self,
             problem=simpler,
-            clock=dataclasses.replace(self.clock, limit=self.clock.limit - self.clock.left * (1 - SIMPLER)),
+            clock=self._part(SIMPLER),
             proved=self.numbers - 1,
         )
         run._cost(wanted)
         self.clock.spent = run.clock.spent
         return run.cost_bound
 
-    def _target(self, bound: int | None, step: float | None) -> int:
-        """The cost to ask for: `step` above the bound, or what is known where that is not far away or no step is left."""
+    def _target(self, bound: int | None, step: float) -> int:
+        """The cost to ask for: `step` above the bound, or what is known where that is not far away."""
         assert self.known is not None
-        if bound is None or step is None:
+        if bound is None:
             return self.known.cost
         width = int(step * max(abs(bound), self.known.cost - bound))
         return bound + width if bound + 2 * width < self.known.cost else self.known.cost

@@ -24,7 +24,15 @@ Document = dict[str, Any]
 
 
 def to_document(plan: plans.Plan) -> Document:
-    """The plan as plain dictionaries, keys in the published order."""
+    """The plan as plain dictionaries, keys in the published order; `frontier` only where it was asked for."""
+    return _whole(plan) | ({"frontier": [_trade(each) for each in plan.frontier]} if plan.frontier else {})
+
+
+def _trade(each: plans.Trade) -> Document:
+    return {"savedHourly": money.hourly(each.saved), "podsMoved": each.moved, "nodesRemoved": each.removed}
+
+
+def _whole(plan: plans.Plan) -> Document:
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

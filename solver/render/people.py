@@ -12,6 +12,8 @@ from solver import plan as plans
 from solver.render import columns, money
 
 LEFT_OUT_SHOWN = 10
+STEPS_SHOWN = 10
+GONE_SHOWN = 20
 RELAXATIONS_SHOWN = 3
 
 
@@ -29,9 +31,11 @@ def show(plan: plans.Plan, *, wide: bool = False, again: str = "") -> str:
     if plan.create:
         parts.append(_nodes(plan.create) if wide else _kinds(plan.create))
     if plan.delete:
-        parts.append(_gone(plan.delete))
-    if plan.steps:
-        parts.append(_steps(plan.steps))
+        parts.append(_gone(plan.delete, all_of_them=wide))
+    if plan.steps and plan.delete:
+        parts.append(_steps(plan.steps, all_of_them=wide))
+    if plan.frontier:
+        parts.append(_frontier(plan))
     if wide and plan.keep:
         parts.append(
             columns.table(["KEEP", "NODEPOOL", "REASON"], [(k.node, k.node_pool, k.reason) for k in plan.keep])
@@ -160,20 +164,46 @@ def _names(pods: Sequence[str]) -> str:
     return shown + (f",… ({len(pods)} in all)" if len(pods) > 3 else "")
 
 
-def _gone(nodes: Sequence[plans.GoneNode]) -> str:
-    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, len(n.pods), money.text(n.hourly)) for n in nodes]
+def _gone(nodes: Sequence[plans.GoneNode], *, all_of_them: bool) -> str:
+    shown = nodes if all_of_them else nodes[:GONE_SHOWN]
+    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, len(n.pods), money.text(n.hourly)) for n in shown]
+    if len(shown) < len(nodes):
+        rest = nodes[len(shown) :]
+        pods, hourly = sum(len(n.pods) for n in rest), sum(n.hourly for n in rest)
+        rows.append((f"… and {len(rest)} more", "", "", "", "", pods, money.text(hourly)))
     heads = ["DELETE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
     return columns.table(heads, rows, right=["PODS MOVED", "EUR/HOUR"])
 
 
-def _steps(steps: Sequence[plans.Step]) -> str:
-    rows = [
+def _steps(steps: Sequence[plans.Step], *, all_of_them: bool) -> str:
+    shown = steps if all_of_them else steps[:STEPS_SHOWN]
+    rows: list[tuple[object, ...]] = [
         (i, _names(s.launch) or "-", len(s.move), _names(s.delete) or "-", f"{s.seconds}s")
-        for i, s in enumerate(steps, 1)
+        for i, s in enumerate(shown, 1)
     ]
+    if len(shown) < len(steps):
+        rest = steps[len(shown) :]
+        moves, deletes = sum(len(s.move) for s in rest), sum(len(s.delete) for s in rest)
+        rows.append((f"to {len(steps)}", "-", moves, _count(deletes, "node"), f"{sum(s.seconds for s in rest)}s"))
     return columns.table(
         ["STEP", "LAUNCH", "PODS MOVED", "DELETE", "TAKES"], rows, right=["STEP", "PODS MOVED", "TAKES"]
     )
+
+
+def _frontier(plan: plans.Plan) -> str:
+    """The plans worth choosing from, and the flag that picks each."""
+    rows = [
+        (
+            f"{100 * each.saved / max(1, plan.cost.before):.1f}%",
+            money.text(each.saved),
+            each.moved,
+            each.removed,
+            f"--max-evictions {each.moved}",
+        )
+        for each in plan.frontier
+    ]
+    heads = ["SAVES", "EUR/HOUR", "PODS MOVED", "NODES REMOVED", "PICK WITH"]
+    return columns.table(heads, rows, right=["SAVES", "EUR/HOUR", "PODS MOVED", "NODES REMOVED"])
 
 
 def _cost(plan: plans.Plan) -> str:

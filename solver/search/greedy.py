@@ -29,6 +29,7 @@ from solver.search import state as states
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 SHAKE = 0.1
 """Standard deviation of the logarithm of the factor by which a seed changes the size of a class in the order."""
@@ -43,7 +44,7 @@ class Way:
 
     `cautious`: host spreads stay within their skew of empty nodes, so that they never keep a node from being opened.
     `thrifty`: nodes cost what they take of the tightest cap or of the OVH pools, not their price. Classes in `first` come
-    before others of their priority.
+    before others of their priority, and what attracts them is put where they can follow.
     """
 
     cautious: bool = False
@@ -111,6 +112,21 @@ class _Choice:
     price: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where a class that follows may go: one `entry` of a topology, or any node that takes it."""
+
+    follower: int
+    slots: tallies.Slots
+    entry: int
+
+    def holds(self, state: states.State, reach: tallies.Reach) -> Mask:
+        """Which sites are there (S,)."""
+        if self.slots.host:
+            return _takes(state, self.follower, reach)
+        return np.asarray(self.slots.of(reach) == self.entry)
+
+
 class _Greedy:
     """One run of the greedy."""
 
@@ -170,6 +186,7 @@ class _Greedy:
 
     def run(self) -> None:
         """Turns until one places nothing, then smaller nodes, which may make room under a cap for another turn."""
+        self._lure()
         self._turn_until_idle()
         for spread in self.state.spreads:
             spread.cautious = False
@@ -215,28 +232,47 @@ class _Greedy:
             placed = True
         return placed
 
-    def _step(self, pod_class: int) -> bool:
-        """Place some pods of a class where they are best off now; whether any was."""
+    def _step(self, pod_class: int, spot: _Spot | None = None) -> bool:
+        """Place some pods of a class where they are best off now, or one of them on a spot; whether any was."""
         state = self.state
+        left = int(state.left[pod_class]) if spot is None else 1
         reach = state.reach(pod_class)
         fresh = None
+        if spot is not None:
+            reach.forbid(~spot.holds(state, reach))
         if reach.bounds:
-            fresh = state.fresh(pod_class)
-            _settle(reach, fresh, int(state.left[pod_class]))
+            fresh = self._fresh(pod_class, spot)
+            _settle(reach, fresh, left)
         site = _best(state, reach)
         if site is not None and reach.unmet[site] <= 0 and reach.rank[site] <= 0:
-            _take(state, pod_class, reach, site)
+            _take(state, pod_class, reach, site, left)
             return True
-        fresh = fresh or state.fresh(pod_class)
-        choice = self._choose(pod_class, fresh)
+        fresh = fresh or self._fresh(pod_class, spot)
+        choice = self._choose(pod_class, fresh, left)
         if site is not None and (choice is None or self._rather(reach, site, fresh, choice)):
-            _take(state, pod_class, reach, site)
+            _take(state, pod_class, reach, site, left)
             return True
         if choice is None:
             return False
         places = state.open(int(fresh.sites[choice.site]), choice.nodes)
         state.put(pod_class, places, np.full(choice.nodes, choice.pods))
         return True
+
+    def _fresh(self, pod_class: int, spot: _Spot | None) -> tallies.Reach:
+        fresh = self.state.fresh(pod_class)
+        if spot is not None:
+            fresh.forbid((fresh.least > 1) | ~spot.holds(self.state, fresh))
+        return fresh
+
+    def _lure(self) -> None:
+        """Put a target wherever classes in `first` may follow it: one in each domain, or on one node."""
+        state = self.state
+        for follower in sorted(self.way.first):
+            for rule in state.attractions:
+                if rule.owners[follower] and not rule.opens[follower]:
+                    for spot in _spots(state, follower, rule.slots[0]):
+                        targets = np.flatnonzero(rule.members & (state.left > 0)).tolist()
+                        _ = any(self._step(target, spot) for target in targets)
 
     def _rather(self, reach: tallies.Reach, site: int, fresh: tallies.Reach, choice: _Choice) -> bool:
         """Whether a place is no worse than the node that would be opened, by what `problem.Value` counts."""
@@ -249,10 +285,9 @@ class _Greedy:
 
     # -- new nodes ------------------------------------------------------------------------------------------------------
 
-    def _choose(self, pod_class: int, fresh: tallies.Reach) -> _Choice | None:
-        """The offer to open for a class, how many nodes, and how many of its pods on each."""
+    def _choose(self, pod_class: int, fresh: tallies.Reach, left: int) -> _Choice | None:
+        """The offer to open for `left` pods of a class, how many nodes, and how many pods on each."""
         state, problem = self.state, self.problem
-        left = int(state.left[pod_class])
         limit = np.minimum(fresh.limit, left)
         sites = np.flatnonzero(limit > 0)
         if not len(sites):
@@ -368,9 +403,8 @@ def _free(state: states.State, places: Ints) -> Floats:
     return free
 
 
-def _take(state: states.State, pod_class: int, reach: tallies.Reach, site: int) -> Ints:
-    """Put pods of a class on all places of the site's cell that lose as little; returns pods per place (P,)."""
-    left = int(state.left[pod_class])
+def _take(state: states.State, pod_class: int, reach: tallies.Reach, site: int, left: int) -> Ints:
+    """Put up to `left` pods of a class on all places of the site's cell that lose as little; returns pods per place (P,)."""
     alike = (reach.room > 0) & (reach.unmet == reach.unmet[site]) & (reach.rank == reach.rank[site])
     same = alike.copy()
     for cell in (*reach.cells, *reach.bounds):
@@ -429,6 +463,26 @@ def _settle(reach: tallies.Reach, fresh: tallies.Reach, left: int) -> None:
     poor = (room < room.max(initial=0))[cell]
     reach.forbid(poor[: len(reach.sites)])
     fresh.forbid(poor[len(reach.sites) :])
+
+
+def _takes(state: states.State, pod_class: int, reach: tallies.Reach) -> Mask:
+    """Which sites the class may go to by its masks (S,)."""
+    if reach.fresh:
+        return np.asarray(state.problem.offer_ok[pod_class, reach.sites])
+    old = reach.sites < state.nodes
+    takes = np.zeros(len(reach.sites), dtype=np.bool_)
+    takes[old] = state.node_ok[pod_class, reach.sites[old]]
+    takes[~old] = state.problem.offer_ok[pod_class, state.offer[reach.sites[~old]]]
+    return takes
+
+
+def _spots(state: states.State, follower: int, slots: tallies.Slots) -> list[_Spot]:
+    """Where a class may go, domain by domain; hosts are one spot together."""
+    if slots.host:
+        return [_Spot(follower, slots, slots.none)]
+    offers = state.single(follower)[0]
+    entries = np.union1d(slots.place[: state.nodes][state.node_ok[follower]], slots.offer[offers])
+    return [_Spot(follower, slots, int(entry)) for entry in entries if entry != slots.none]
 
 
 def _add(counts: problems.Counts, pod_class: int, pods: int) -> problems.Counts:
@@ -513,5 +567,5 @@ def _put_again(state: states.State, pod_class: int, wanted: Ints) -> int:
         site = _best(state, reach)
         if site is None:
             break
-        wanted -= _take(state, pod_class, reach, site)
+        wanted -= _take(state, pod_class, reach, site, int(state.left[pod_class]))
     return before - int(wanted.sum())

@@ -130,7 +130,8 @@ class SpreadRule:
     `problem.Spread`.
 
     `count` of the group per domain, domains with `owned` pods, domains that count (`exists`), `counted` places, and the
-    `peak`: the largest count of a domain with owned pods. A `cautious` host spread takes the smallest count for 0.
+    `peak`: the largest count of a domain with owned pods. `growing`: some offer lies in a domain that does not count yet.
+    A `cautious` host spread takes the smallest count for 0.
     """
 
     def __init__(self, spread: problems.Spread, slots: Slots, stays: Mask, offer: Ints) -> None:
@@ -149,6 +150,7 @@ class SpreadRule:
         self.exists[: 0 if slots.host else FRESH] = spread.always
         self.exists[slots.place[: self.seen][self.counted[: self.seen]]] = True
         self.exists[NONE] = False
+        self.growing = self._grows()
         self.peak = 0
         self._lowest: tuple[int, int] | None = None
 
@@ -172,11 +174,17 @@ class SpreadRule:
             self.counted[new] = self.spread.offer_counted[self.offer[new]]
             self.exists[self.slots.place[new][self.counted[new]]] = True
             self.exists[NONE] = False
+            self.growing = self.growing and self._grows()
             self._lowest = None
 
+    def _grows(self) -> bool:
+        """Whether some offer lies in a domain that does not count yet."""
+        offers = self.slots.offer[self.spread.offer_counted]
+        return self.slots.host or bool((~self.exists[offers] & (offers != self.slots.none)).any())
+
     def idle(self, pod_class: int) -> bool:
-        """Whether a new node with this class alone changes nothing for the rule."""
-        return self.peak <= self.spread.max_skew or bool(self.concerns[pod_class])
+        """Whether a new node with other classes alone changes nothing for the rule."""
+        return not self.growing or self.peak <= self.spread.max_skew or bool(self.concerns[pod_class])
 
     def look(self, pod_class: int, reach: Reach) -> None:
         """Narrow or charge, by domain; a new node may begin a domain."""

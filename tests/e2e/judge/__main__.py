@@ -3,6 +3,7 @@ Judge plans and print the counts.
 
     python -m tests.e2e.judge --plans 300              # random plans and all examples
     python -m tests.e2e.judge --plans 300 --loose      # the same without anything that keeps pods to their places
+    python -m tests.e2e.judge --packing 400 --loose    # plans that fill nodes closely
 """
 
 import argparse
@@ -21,12 +22,15 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--courts", type=int, default=2, help="control planes at once")
     parser.add_argument("--loose", action="store_true", help="keep no pod to its place")
+    parser.add_argument("--packing", type=int, metavar="PODS", help="ten plans for so many pods that only take room")
     parser.add_argument("--no-examples", action="store_true", help="random plans only")
     asked = parser.parse_args()
     if missing := binaries.missing():
         sys.exit(missing)
     started = time.monotonic()
     cases = [*([] if asked.no_examples else docket.examples()), *docket.random_cases(asked.first, asked.plans)]
+    if asked.packing:
+        cases = docket.packing_cases(10, asked.packing)
     record = docket.hear(cases, courts=asked.courts, loose=asked.loose, tell=lambda words: print(words, flush=True))
     print(record)
     print(f"{record.whole} of {record.plans} plans with no pod left over, {time.monotonic() - started:.0f} s")

@@ -10,6 +10,7 @@ import dataclasses
 import multiprocessing
 import pathlib
 import queue
+import random
 import time
 from collections.abc import Callable, Iterable
 
@@ -25,21 +26,44 @@ EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """A question: the random cluster of a seed, or the manifests in a folder."""
+    """A question: the random cluster of a seed, that many pods that only take room, or the manifests in a folder."""
 
     seed: int = 0
+    pods: int = 0
     folder: pathlib.Path | None = None
 
     def __str__(self) -> str:
-        return self.folder.name if self.folder else f"seed {self.seed}"
+        if self.folder:
+            return self.folder.name
+        return f"{self.pods} pods, seed {self.seed}" if self.pods else f"seed {self.seed}"
 
     def question(self) -> tuple[cluster.Cluster, catalogue.Catalogue, options.Options]:
         """Cluster, catalogue and options; the same each time."""
         if self.folder:
             asked = options.Options(time_limit=20.0, deterministic=True, workers=1)
             return snapshot.read([str(self.folder)]), catalogue.embedded(), asked
+        if self.pods:
+            asked = options.Options(time_limit=5.0, deterministic=True, workers=1)
+            return _packing(self.seed, self.pods), catalogue.embedded(), asked
         of, asked = random_clusters.draw(self.seed)
         return legal.admissible(of), world.shelf(), asked
+
+
+def _packing(seed: int, pods: int) -> cluster.Cluster:
+    """Pods of 20 sizes for new nodes of one family, and a DaemonSet."""
+    dice = random.Random(seed)
+    made: list[cluster.Pod] = []
+    for index in range(20):
+        of = world.spec(dice.choice([100, 250, 500, 1000, 2000]), dice.choice([1, 2, 4, 8, 16]) * world.GIB // 4)
+        made += world.pods(f"p{index}", pods // 20, of=of)
+    family = {"key": "karpenter.ovhcloud.sh/family", "operator": "In", "values": ["b3", "c3", "r3"]}
+    agent = cluster.DaemonSet("kube-system", "agent", world.spec(100, world.GIB // 8))
+    return world.world(made, agent, world.pool(requirements=[family]))
+
+
+def packing_cases(many: int, pods: int) -> list[Case]:
+    """Clusters of so many pods that only take room: their plans fill the nodes."""
+    return [Case(seed, pods) for seed in range(many)]
 
 
 def random_cases(first: int, many: int) -> list[Case]:
