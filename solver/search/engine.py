@@ -25,7 +25,7 @@ from solver import plan as plans
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict, zones
+from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict, shapes, zones
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -39,17 +39,24 @@ IDLE_ROUNDS = 200
 """Neighbourhoods in a row without any saving after which more time will not pay."""
 COLUMN_CLASSES = 150
 """Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+UNDEALT = 0.02
+"""Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
 """With a shorter time limit neighbourhoods use the time better."""
 
 
 @dataclasses.dataclass(slots=True)
 class Cell:
-    """One cell at work: its field, what its existing nodes took, and the packing of its new nodes."""
+    """
+    One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
+    (S,) for new nodes, and the packing of these.
+    """
 
     field: fields.Field
+    shapes: shapes.Shapes
     nodes: Ints
     on_nodes: Ints
+    pods: Ints
     counts: Ints
     packing: pack.Packing
     packer: pack.Packer | None
@@ -178,7 +185,7 @@ class Engine:
         nodes = np.arange(len(self.problem.nodes))
         counts = self.problem.counts.astype(np.float64)
         room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
-        firm = dataclasses.replace(whole, host=firm_only(whole.host))
+        firm = dataclasses.replace(whole, host=whole.host.only(whole.host.firm))
         merged = merge.merge(firm, counts, up=False)
         volumes = compact.solve(
             merged.field,
@@ -295,33 +302,45 @@ class Engine:
         offers = np.flatnonzero(cells.of_offer == index)
         nodes = np.flatnonzero(cells.of_node == index)
         field = fields.make(self.narrow, offers, counts > 0)
-        empty = pack.Packing(np.zeros(0, np.int64), np.zeros((0, len(counts)), np.int32), counts.copy())
         if field.requests.shape[1] == 0:
             field = dataclasses.replace(field, resources=np.arange(self.problem.requests.shape[1]))
         room = existing.groups(self.narrow, field, nodes, counts > 0)
-        value = np.ones(len(counts))
-        volumes = None
-        if len(field.cost):
-            merged = merge.merge(field, counts.astype(np.float64), up=True)
-            volumes = self.guide(merged, room)
-            value = merged.values(volumes.value) if volumes is not None else value
         on_nodes = np.zeros((len(nodes), len(counts)), dtype=np.int64)
         if room.ok.any():
+            value = np.ones(len(counts))
+            if len(field.cost):
+                merged = merge.merge(field, counts.astype(np.float64), up=True)
+                volumes = self.guide(merged, room)
+                value = merged.values(volumes.value) if volumes is not None else value
             exact = dataclasses.replace(field, requests=self.requests(field))
             on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
-        left = counts - on_nodes.sum(axis=0)
-        if volumes is None or not len(field.cost):
-            return Cell(field, nodes, on_nodes, left, dataclasses.replace(empty, left=left), None)
-        if on_nodes.any():
-            merged = merge.merge(field, left.astype(np.float64), up=True)
-            volumes = self.guide(merged, None) or volumes
-            value = merged.values(volumes.value)
-        kinds = np.flatnonzero(volumes.nodes > 0.01)
+        pods = counts - on_nodes.sum(axis=0)
+        for splits in (shapes.SPLITS, shapes.ANY):
+            cell = self.pack_shapes(shapes.reduce(field, pods, splits), nodes, on_nodes, pods)
+            if cell.shapes.dealt.owner.shape[1] == 0:
+                break
+            dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
+            if cell.packing.counts.sum() - dealt <= UNDEALT * dealt:
+                break
+        return cell
+
+    def pack_shapes(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints) -> Cell:
+        """New nodes of a cell for the pods that its existing nodes do not take."""
+        left = small.sums(pods)
+        cell = Cell(small.field, small, nodes, on_nodes, pods, left, pack.nothing(left), None)
+        if not len(cell.field.cost) or not left.any():
+            return cell
+        cell.merged = merge.merge(cell.field, left.astype(np.float64), up=True)
+        cell.volumes = self.guide(cell.merged, None)
+        if cell.volumes is None:
+            return cell
+        kinds = np.flatnonzero(cell.volumes.nodes > 0.01)
         if not len(kinds):
-            kinds = np.arange(len(field.cost))
-        packer = pack.Packer(field, value, kinds, self.rng, self.settings.stop)
-        packing = packer.construct(left, volumes, merged)
-        return Cell(field, nodes, on_nodes, left, packing, packer, volumes, merged)
+            kinds = np.arange(len(cell.field.cost))
+        value = cell.merged.values(cell.volumes.value)
+        cell.packer = pack.Packer(cell.field, value, kinds, self.rng, self.settings.stop)
+        cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
+        return cell
 
     def guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
         """The relaxation of a cell, with pods left out at a price when not all can be placed."""
@@ -349,11 +368,12 @@ class Engine:
             for row, node in enumerate(cell.nodes):
                 if cell.on_nodes[row].any():
                     placed[int(node)] = counts_of(cell.on_nodes[row])
+            rows = cell.shapes.deal(cell.pods, cell.packing.counts, self.rng)
             for kind in np.unique(cell.packing.kind):
                 twins = cell.field.twins[kind]
                 order = sorted(twins, key=lambda o: (not exists[self.problem.offers[o].pool], o))
                 position = 0
-                for row in cell.packing.counts[cell.packing.kind == kind]:
+                for row in rows[cell.packing.kind == kind]:
                     while (
                         position + 1 < len(order)
                         and exists[self.problem.offers[order[position]].pool]
@@ -362,13 +382,14 @@ class Engine:
                         position += 1
                     offer = int(order[position])
                     free[self.problem.offers[offer].pool] -= 1
-                    new.append((offer, counts_of(row)))
+                    if row.any():
+                        new.append((offer, counts_of(row)))
         return problems.Solution(new=tuple(new), placed=placed)
 
     def adopt(self, work: list[Cell], strategy: str) -> bool:
         """Make the cells' packings the incumbent, completed one by one where something is left over or forbidden."""
         solution = self.assemble(work)
-        if any(cell.packing.left.any() for cell in work) or evaluate.violations(self.problem, solution):
+        if any(evaluate.value(self.problem, solution).unplaced) or evaluate.violations(self.problem, solution):
             solution = greedy.trim(self.problem, solution)
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
         return self.offer(solution, strategy)
@@ -504,17 +525,6 @@ class Engine:
         self.patterns += len(columns.kind)
         if counts.sum() == cell.counts.sum() and float(cell.field.cost[kind].sum()) < cell.cost():
             cell.packing = pack.Packing(kind, counts, np.zeros_like(cell.packing.left))
-
-
-def firm_only(host: fields.HostRules) -> fields.HostRules:
-    """Only the rules that hold in every plan."""
-    return fields.HostRules(
-        host.owner[:, host.firm],
-        host.member[:, host.firm],
-        host.owner_cap[:, host.firm],
-        host.member_cap[host.firm],
-        host.firm[host.firm],
-    )
 
 
 def counts_of(row: NDArray[np.integer]) -> problems.Counts:

@@ -29,7 +29,8 @@ class HostRules:
 
     A class that owns rule s may join a node while the count of the rule's members there is at most `owner_cap` (C, S);
     a member may join a node that holds an owner while that count is at most `member_cap` (S,). Rules that hold in every
-    plan are `firm` (S,); a host-level spread is looser once every node holds some of its pods.
+    plan are `firm` (S,); a host-level spread is looser once every node holds some of its pods. Rules that are no
+    spread are `exclusive` (S,).
     """
 
     owner: Mask
@@ -37,17 +38,28 @@ class HostRules:
     owner_cap: Ints
     member_cap: Ints
     firm: Mask
+    exclusive: Mask
+
+    def of(self, classes: Ints) -> HostRules:
+        """The same rules for the given classes only."""
+        return dataclasses.replace(
+            self, owner=self.owner[classes], member=self.member[classes], owner_cap=self.owner_cap[classes]
+        )
+
+    def only(self, rules: Mask) -> HostRules:
+        """Only some of the rules (S,)."""
+        return HostRules(
+            self.owner[:, rules],
+            self.member[:, rules],
+            self.owner_cap[:, rules],
+            self.member_cap[rules],
+            self.firm[rules],
+            self.exclusive[rules],
+        )
 
     def take(self, classes: Ints) -> HostRules:
         """The same rules for the given classes only (rules that no longer bind anything are dropped)."""
-        used = self.owner[classes].any(axis=0)
-        return HostRules(
-            self.owner[classes][:, used],
-            self.member[classes][:, used],
-            self.owner_cap[classes][:, used],
-            self.member_cap[used],
-            self.firm[used],
-        )
+        return self.of(classes).only(np.asarray(self.owner[classes].any(axis=0)))
 
     @property
     def empty(self) -> bool:
@@ -76,7 +88,7 @@ def host_rules(problem: problems.Problem) -> HostRules:
     """
     Compile the rules between pods of one node; soft ones (policy Respect) are taken as hard wherever they can be kept.
     """
-    owners, members, owner_caps, member_caps, firm = [], [], [], [], []
+    owners, members, owner_caps, member_caps, firm, exclusive = [], [], [], [], [], []
     for exclusion in problem.exclusions:
         if exclusion.topology == problems.HOST and exclusion.owners.any():
             owners.append(exclusion.owners)
@@ -84,6 +96,7 @@ def host_rules(problem: problems.Problem) -> HostRules:
             owner_caps.append(np.zeros(len(problem.classes), dtype=np.int64))
             member_caps.append(-1)
             firm.append(exclusion.weight is None)
+            exclusive.append(True)
     for spread in problem.spreads:
         if spread.topology == problems.HOST and spread.owners.any():
             owners.append(spread.owners)
@@ -91,15 +104,18 @@ def host_rules(problem: problems.Problem) -> HostRules:
             owner_caps.append(spread.max_skew - spread.group.members.astype(np.int64))
             member_caps.append(spread.max_skew - 1)
             firm.append(False)
+            exclusive.append(False)
     if not owners:
         none = np.zeros((len(problem.classes), 0), dtype=bool)
-        return HostRules(none, none, none.astype(np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
+        no_rule = np.zeros(0, dtype=bool)
+        return HostRules(none, none, none.astype(np.int64), np.zeros(0, dtype=np.int64), no_rule, no_rule)
     return HostRules(
         np.stack(owners, axis=1),
         np.stack(members, axis=1),
         np.stack(owner_caps, axis=1),
         np.array(member_caps, dtype=np.int64),
         np.array(firm, dtype=bool),
+        np.array(exclusive, dtype=bool),
     )
 
 

@@ -88,19 +88,12 @@ def merge(field: fields.Field, counts: Floats, *, up: bool, most: int = MOST) ->
     total: Floats = np.bincount(inverse, weights=counts[there], minlength=len(first)).astype(np.float64)
     representative = there[first]
     smaller = dataclasses.replace(
-        field, requests=requests, ok=field.ok[representative], host=_only(field.host, representative)
+        field, requests=requests, ok=field.ok[representative], host=field.host.of(representative)
     )
     if up:
         fits = (requests[:, None, :] <= field.room[None]).all(axis=2)
         smaller = dataclasses.replace(smaller, ok=smaller.ok & fits)
     return Merged(smaller, index, total)
-
-
-def _only(host: fields.HostRules, classes: Ints) -> fields.HostRules:
-    """Host rules of representatives; the relaxation reads only classes that are owner and member at once."""
-    return fields.HostRules(
-        host.owner[classes], host.member[classes], host.owner_cap[classes], host.member_cap, host.firm
-    )
 
 
 def room_of(merged: Merged, room: compact.Room) -> compact.Room:

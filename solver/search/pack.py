@@ -45,6 +45,11 @@ class Packing:
         return float(field.cost[self.kind].sum())
 
 
+def nothing(left: Ints) -> Packing:
+    """No nodes, and all pods (C,) without a place."""
+    return Packing(np.zeros(0, dtype=np.int64), np.zeros((0, len(left)), dtype=np.int32), left.copy())
+
+
 class Packer:
     """Packs one field; `kinds` are the bin kinds worth trying while packing (all are tried when a node is shrunk)."""
 
