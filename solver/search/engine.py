@@ -315,8 +315,8 @@ class Engine:
             exact = dataclasses.replace(field, requests=self.requests(field))
             on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
         pods = counts - on_nodes.sum(axis=0)
-        for splits in (shapes.SPLITS, shapes.ANY):
-            cell = self.pack_shapes(shapes.reduce(field, pods, splits), nodes, on_nodes, pods)
+        for extra in (shapes.SPLITS, shapes.ANY):
+            cell = self.pack_shapes(shapes.reduce(field, pods, extra), nodes, on_nodes, pods)
             if cell.shapes.dealt.owner.shape[1] == 0:
                 break
             dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
