@@ -43,10 +43,10 @@ class App:
         loops = {
             "nodeclass": runner.Loop("nodeclass", nodeclasses.NodeClasses(self.world, self._class_changed).tick),
             "provisioner": runner.Loop("provisioner", self._provisioner.tick, least=0.05),
+            "cluster": runner.Loop("cluster", self._cluster_tick),
         }
         if not self.settings.dry_run:
             loops |= {
-                "cluster": runner.Loop("cluster", self._cluster_tick),
                 "placement": runner.Loop("placement", self._placement_tick),
                 "cloud": runner.Loop("cloud", cloud.Cloud(self.world, self._wake).tick, least=0.2),
                 "disruption": runner.Loop("disruption", disruption.Disruption(self.world, self._wake).tick, least=0.5),
@@ -61,12 +61,16 @@ class App:
             "/readyz": health.probe(self._why_not_ready),
         }
         servers = [
-            health.serve(self.settings.metrics_port, {"/metrics": health.metrics_page}),
+            health.serve(
+                self.settings.metrics_port,
+                {"/metrics": health.metrics_page, "/debug/plan": lambda: health.plan_page(self.world.last_plan)},
+            ),
             health.serve(self.settings.health_probe_port, pages),
         ]
         self.mirror.start()
         elector = None
-        if self.settings.leader_election:
+        # A dry run writes nothing that two replicas could write differently, and not even the Lease.
+        if self.settings.leader_election and not self.settings.dry_run:
             elector = threading.Thread(
                 target=self._elector.run, args=(self.stop, self._lose), name="leader-election", daemon=True
             )
@@ -114,8 +118,9 @@ class App:
         for reason, count in by_reason.items():
             metrics.REFUSED.labels(reason).set(count)
         self._node_pools.reconcile()
-        self._lifecycle.reconcile()
-        self._termination.reconcile()
+        if not self.settings.dry_run:
+            self._lifecycle.reconcile()
+            self._termination.reconcile()
         return 1.0
 
     def _placement_tick(self) -> float:
@@ -185,6 +190,6 @@ class App:
 
 
 def _stale(item: world.Object) -> bool:
-    """Whether the object's spec is newer than what its conditions speak of."""
-    generation = item["metadata"].get("generation")
-    return any(each.get("observedGeneration") != generation for each in conditions.of(item))
+    """Whether the object's spec is newer than what its conditions speak of; a dry run stores none."""
+    generation, found = item["metadata"].get("generation"), conditions.of(item)
+    return not found or any(each.get("observedGeneration") != generation for each in found)

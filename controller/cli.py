@@ -13,7 +13,7 @@ COMMANDS = {
     "catalog": ("solver.cli.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
     "crds": ("solver.cli.crds:crds", "Print the CRD manifests."),
     "snapshot": ("controller.live:snapshot", "Write what solve -f needs of a live cluster as one YAML List."),
-    "plan": ("controller.live:plan", "Show the controller's last plan."),
+    "plan": ("controller.planview:plan", "Show the controller's last plan."),
     "controller": ("controller.command:controller", "The in-cluster controller (Helm runs this)."),
     "simulate-ovh": (
         "controller.simulator.command:simulate_ovh",

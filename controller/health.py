@@ -1,4 +1,4 @@
-"""Metrics and probes over plain HTTP, each on its own port as upstream has them."""
+"""Metrics, the last plan and probes over plain HTTP, each on its own port as upstream has them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ Answer = tuple[int, str, bytes]
 def metrics_page() -> Answer:
     """All metrics as Prometheus reads them."""
     return 200, exposition.CONTENT_TYPE_LATEST, exposition.generate_latest(metrics.REGISTRY)
+
+
+def plan_page(last: Mapping[str, str]) -> Answer:
+    """The last plan as `solve` shows it, 404 before the first."""
+    if not last:
+        return 404, "text/plain", b"no plan yet: no pod has waited for room since this replica leads\n"
+    text = f"planned at {last['time']}\n\n{last['plan.txt']}"
+    return 200, "text/plain; charset=utf-8", text.encode()
 
 
 def probe(ready: Callable[[], str]) -> Callable[[], Answer]:

@@ -42,7 +42,7 @@ INSTALLATION = f"{GROUP}/installation"
 MONTHLY = f"{GROUP}/monthly-billed"
 HOURLY = f"{GROUP}/hourly-eur"
 PLAN = f"{GROUP}/plan"
-"""Annotation of a claim: why this flavor, at what cost and gap."""
+"""Annotation of a claim: why this flavor, at what cost and gap, in a sentence."""
 
 PLANNED_PODS = f"{GROUP}/planned-pods"
 """Annotation of a claim: how many pods of which workload were planned onto it."""

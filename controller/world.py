@@ -75,6 +75,8 @@ class World:
         self.pod_events: dict[str, float] = {}
         self.machine_since: dict[str, float] = {}
         """When claims by name were seen with a machine first; machines of before this start are not in it."""
+        self.last_plan: dict[str, str] = {}
+        """The last plan as `loops.lastplan` publishes it, empty before the first."""
         self.machines: frozenset[str] | None = None
         """Provider ids of all machines in our OVH pools at the last whole listing, None before the first."""
 
@@ -114,7 +116,16 @@ class World:
             raise errors.CredentialsError(f"Secret {place}/{name} cannot be read: {error}") from error
 
     def patch(self, kind: kinds.Kind, item: Object, body: Any, *, subresource: str = "", how: str = apis.MERGE) -> None:
-        """Patch an object and take the answer in."""
+        """
+        Patch an object and take the answer in.
+
+        In a dry run nothing is written: what a merge patch would have made of the object is kept in memory until the
+        API server tells of the object again, so that conditions and usage mean what they mean otherwise.
+        """
+        if self.api.dry_run:
+            if how == apis.MERGE:
+                self.mirror.pretend(kind, apis.merged(item, body))
+            return
         metadata = item["metadata"]
         answer = self.api.patch(
             kind,

@@ -262,7 +262,7 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
     ) -> Object:
-        if self.dry_run and kind not in (kinds.EVENT, kinds.LEASE):
+        if self.dry_run and kind is not kinds.EVENT:
             raise DryRunError(f"{method} {path} left out: this is a dry run")
         return self._call(method, path, body, content_type, query=query)
 
@@ -326,6 +326,19 @@ def _error(call: str, status: int, body: Mapping[str, Any]) -> ApiError:
     kinds_of: dict[int, type[ApiError]] = {404: NotFoundError, 409: ConflictError, 410: GoneError, 429: TooManyError}
     kind = kinds_of.get(status, ApiError)
     return kind(call, status, str(body.get("reason") or ""), str(body.get("message") or ""))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """What a merge patch makes of a value (RFC 7386); neither of the two is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = merged(found.get(key), value)
+    return found
 
 
 def changes(before: Sequence[Any], after: Sequence[Any]) -> bool:

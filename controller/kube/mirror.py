@@ -106,6 +106,12 @@ class Store:
             self._items[key] = compact(self.kind, item)
         self._tell("MODIFIED" if old else "ADDED", item)
 
+    def pretend(self, item: Object) -> None:
+        """An object as a write would have made it that a dry run leaves out; any news of the object replaces it."""
+        with self._lock:
+            if key_of(item) in self._items:
+                self._items[key_of(item)] = item
+
     def drop(self, item: Object) -> None:
         """An object that is gone."""
         with self._lock:
@@ -181,6 +187,10 @@ class Mirror:
         """Take in the answer to a write at once, so that the next pass does not write it again."""
         if item.get("metadata", {}).get("name"):
             self._stores[kind.name].put(item)
+
+    def pretend(self, kind: kinds.Kind, item: Object) -> None:
+        """Take in what a dry run would have written."""
+        self._stores[kind.name].pretend(item)
 
     def manifests(self) -> list[Object]:
         """Everything that the planner is told of, as raw objects."""

@@ -1,4 +1,4 @@
-"""The last plan as a ConfigMap of bounded size, for `kubectl karpenter-ovhcloud plan`."""
+"""The last plan where people find it: a ConfigMap of bounded size, and the page /debug/plan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from controller import world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
 from solver import plan as plans
-from solver.render import document
+from solver.render import document, people
 
 log = logging.getLogger(__name__)
 
 NAME = "karpenter-ovhcloud-last-plan"
 MOST_BYTES = 512 * 1024
 """Half of what the API server stores in one object."""
+MOST_LINES = 200
+
+DOCUMENT, TEXT, TIME = "plan.json", "plan.txt", "time"
 
 
 def shortened(plan: dict[str, Any], most: int = MOST_BYTES) -> str:
@@ -33,16 +36,30 @@ def shortened(plan: dict[str, Any], most: int = MOST_BYTES) -> str:
     return text
 
 
+def content(plan: plans.Plan, now: float) -> dict[str, str]:
+    """The plan as its document and as `solve` shows it, with the time."""
+    lines = people.show(plan).splitlines()
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more lines (-o json has all)"]
+    return {
+        DOCUMENT: shortened(document.to_document(plan)),
+        TEXT: "\n".join(lines) + "\n",
+        TIME: conditions.stamp(now),
+    }
+
+
 def publish(shared: world.World, plan: plans.Plan) -> None:
     """Write the plan down; that it cannot be written is no reason not to carry it out."""
-    namespace = shared.settings.namespace
+    shared.last_plan = content(plan, shared.now())
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "data": {"plan.json": shortened(document.to_document(plan)), "time": conditions.stamp(shared.now())},
+        "metadata": {"name": NAME, "namespace": shared.settings.namespace},
+        "data": shared.last_plan,
     }
     try:
-        shared.api.patch(kinds.CONFIG_MAP, NAME, body, namespace=namespace, how=apis.APPLY)
-    except (apis.ApiError, apis.UnreachableError, apis.DryRunError) as error:
-        log.debug("last plan not written", extra={"error": str(error)})
+        shared.api.patch(kinds.CONFIG_MAP, NAME, body, namespace=shared.settings.namespace, how=apis.APPLY)
+    except apis.DryRunError:
+        log.info("dry run: nothing is bought", extra={"plan": people.verdict(plan)})
+    except (apis.ApiError, apis.UnreachableError) as error:
+        log.warning("last plan not written", extra={"error": str(error)})

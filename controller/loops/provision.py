@@ -12,7 +12,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from catalog import catalogue as catalogues
@@ -20,7 +20,7 @@ from catalog import region
 from controller import metrics, names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import batch, lastplan, nodepools
+from controller.loops import batch, lastplan, notices
 from crds import nodepool
 from solver import cluster, options, planner
 from solver import plan as plans
@@ -108,17 +108,6 @@ def claim_manifest(node: plans.NewNode, plan: plans.Plan, pool: world.Object, wo
     made["spec"]["expireAfter"] = template.get("expireAfter") or "720h"
     if template.get("terminationGracePeriod"):
         made["spec"]["terminationGracePeriod"] = template["terminationGracePeriod"]
-    gap = plan.cost.gap
-    why = {
-        "flavor": node.flavor,
-        "zone": node.zone,
-        "hourlyEur": money.text(node.hourly),
-        "pods": len(node.pods),
-        "batchHourlyEur": money.text(plan.cost.create),
-        "gap": None if gap is None else round(gap, 4),
-        "status": plan.status,
-        "otherFlavors": list(node.flavor_options[:5]),
-    }
     made["metadata"]["finalizers"] = [names.TERMINATION_FINALIZER]
     made["metadata"]["annotations"] = {
         **made["metadata"].get("annotations", {}),
@@ -126,7 +115,7 @@ def claim_manifest(node: plans.NewNode, plan: plans.Plan, pool: world.Object, wo
         names.OVH_POOL: node.ovh_pool,
         names.HOURLY: money.text(node.hourly),
         names.MONTHLY: "true" if node.monthly_billed else "false",
-        names.PLAN: json.dumps(why, separators=(",", ":")),
+        names.PLAN: notices.why(node, plan),
         names.PLANNED_PODS: json.dumps(dict(workloads), separators=(",", ":"))[:4000],
     }
     made["metadata"]["ownerReferences"] = [
@@ -193,7 +182,7 @@ class Provisioner:
             return
         if not any(place.ready for place in shared.places.values()):
             self._retry_at = time.monotonic() + 2.0
-            self._tell_unready(pod.key for pod in waiting)
+            notices.unready(shared, (pod.key for pod in waiting))
             return
         log.info("found provisionable pod(s)", extra={"pods": len(waiting)})
         started = time.monotonic()
@@ -319,7 +308,7 @@ class Provisioner:
                 },
             )
         self._assign(plan, of, written)
-        self._tell(plan, of)
+        notices.planned(shared, plan, of)
         lastplan.publish(shared, plan)
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None
         self._warm = plan
@@ -342,52 +331,6 @@ class Provisioner:
                     continue
                 direct = any(spread.honor_taints for spread in pod.spec.spread)
                 shared.assignments[key] = world.Assignment(key, pod.uid, claim, now, direct)
-
-    def _tell(self, plan: plans.Plan, of: cluster.Cluster) -> None:
-        """Events on the pods: where they should go, or why they cannot."""
-        shared = self._world
-        new = {node.name for node in plan.create}
-        for key, target in plan.placements.items():
-            item = shared.mirror.of(kinds.POD).get(key)
-            if item is not None:
-                kind = "nodeclaim" if target in new or target in of.node_claims else "node"
-                note = f"Pod should schedule on: {kind}/{target}"
-                shared.recorder.event(item, "Nominated", note)
-        for left in plan.unschedulable:
-            item = shared.mirror.of(kinds.POD).get(left.pod)
-            if item is not None:
-                note = f"Failed to schedule pod, {left.message}"
-                shared.recorder.event(item, "FailedScheduling", note, warning=True, silence=300.0)
-        self._tell_pools(plan)
-
-    def _tell_unready(self, waiting: Iterable[str]) -> None:
-        """Events on the pods while nothing can be bought at all; nothing is said before OVH has been asked."""
-        shared = self._world
-        states = [nodepools.class_state(item) for item in shared.mirror.all(kinds.NODE_CLASS)]
-        why = "; ".join(message for _, reason, message in states if reason != "NodeClassReadinessUnknown")
-        if not why:
-            return
-        for key in waiting:
-            item = shared.mirror.of(kinds.POD).get(key)
-            if item is not None:
-                note = f"Failed to schedule pod, no OVHNodeClass is ready: {why}"
-                shared.recorder.event(item, "FailedScheduling", note, warning=True, dedupe=("unready",), silence=300.0)
-
-    def _tell_pools(self, plan: plans.Plan) -> None:
-        """Events on the NodePools whose limits, or the project's quota, keep pods waiting."""
-        full: dict[tuple[str, str, str], int] = {}
-        for left in plan.unschedulable:
-            for why in left.reasons:
-                about = "QuotaReached" if why.constraint == "ovh" and "quota" in why.message else ""
-                about = "LimitsReached" if why.constraint == "limits" else about
-                if about:
-                    mark = (why.node_pool, about, why.message)
-                    full[mark] = full.get(mark, 0) + 1
-        for (name, about, message), pods in sorted(full.items()):
-            item = self._world.mirror.get(kinds.NODE_POOL, name)
-            if item is not None:
-                note = f"{pods} pod(s) wait: {message}"
-                self._world.recorder.event(item, about, note, warning=True, dedupe=(message,), silence=300.0)
 
     def _measure(self, plan: plans.Plan) -> None:
         metrics.PLANS.labels(plan.status).inc()

@@ -119,6 +119,11 @@ class Controller:
             lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
+    def page(self, path: str) -> str:
+        """A page of the metrics port."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
     def ready(self) -> bool:
         """Whether /readyz says so."""
         with (

@@ -1,0 +1,54 @@
+"""What pods and claims are told: when the node comes, why this flavor, what would help."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.loops import notices
+from solver import plan as plans
+from tests.controller.loops import make
+from tests.solver import builders
+
+
+def started(name: str, created: str, initialized: str, **capacity: str):
+    """A claim whose node came."""
+    found = make.claim(name, make.condition("Initialized", since=initialized), creationTimestamp=created)
+    found["status"]["capacity"] = {"cpu": "2", **capacity}
+    return found
+
+
+def test_nodes_that_came_say_how_long_the_next_takes():
+    """The median of those of the same kind; GPUs are another kind, and what is still on its way tells nothing."""
+    claims = [
+        started("a", "2026-01-01T00:00:00Z", "2026-01-01T00:02:00Z"),
+        started("b", "2026-01-01T01:00:00Z", "2026-01-01T01:03:00Z"),
+        started("c", "2026-01-01T02:00:00Z", "2026-01-01T02:10:00Z"),
+        started("g", "2026-01-01T02:00:00Z", "2026-01-01T03:00:00Z", **{"nvidia.com/gpu": "1"}),
+        make.claim("d"),
+    ]
+
+    assert notices.expected(claims, gpu=False) == 180
+    assert notices.expected(claims, gpu=True) == 3600
+    assert notices.expected([], gpu=False) == notices.USUAL_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4, "about 10 s"), (42, "about 40 s"), (200, "about 3 min"), (3600, "about 60 min")]
+)
+def test_a_wait_is_as_exact_as_it_is_known(seconds, text):
+    """Ten seconds, or minutes."""
+    assert notices.duration(seconds) == text
+
+
+def test_a_claim_says_why_this_flavor_at_what_cost_and_gap():
+    """Flavor, price, how full, what else would do, and the proof."""
+    of = builders.cluster(*builders.pods("web", 1))
+    node = builders.buy(of, "general-a", ["web-0"], flavor_options=("b3-16", "b3-32"))
+    near = builders.plan(of, node, cost=plans.Cost(0, 100000, 100000, 0, None, 99200))
+    text = notices.why(node, near)
+
+    assert text.startswith("b3-16 in ")
+    assert "for 0.1000 EUR/hour, to hold 1 pod (cpu " in text
+    assert "; b3-32 would hold them too. The plan has 1 new node for 0.1000 EUR/hour" in text
+    assert text.endswith("another fleet could be cheaper by at most 0.81%.")
+    assert notices.why(node, builders.changed(near, status="optimal")).endswith("no cheaper fleet holds these pods.")

@@ -1,0 +1,40 @@
+"""The last plan as it is written and shown again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from controller import planview
+from controller.loops import lastplan
+from solver.render import document
+from tests.solver import builders
+
+MADE = 1767225600.0
+
+
+def test_the_plan_is_shown_as_solve_shows_it_with_its_age():
+    """The table is the controller's own; json and yaml are the document."""
+    of = builders.cluster(*builders.pods("web", 1))
+    made = builders.plan(of, builders.buy(of, "general-a", ["web-0"]))
+    data = lastplan.content(made, MADE)
+
+    text = planview.shown(data, "table", MADE + 200)
+    assert text.startswith("planned at 2026-01-01T00:00:00Z (3m ago)\n\n1 node to create for ")
+    assert "FLAVOR" in text
+    whole = json.loads(planview.shown(data, "json", MADE))
+    assert whole["kind"] == "Plan"
+    assert whole == yaml.safe_load(planview.shown(data, "yaml", MADE))
+
+
+@pytest.mark.parametrize("most", [100_000, 20_000, 4_000])
+def test_a_large_plan_is_cut_and_says_so(most):
+    """What is written fits one object, however many pods there are."""
+    of = builders.cluster()
+    made = builders.plan(of, builders.buy(of, "general-a", [f"web-{number}" for number in range(5_000)]))
+
+    text = lastplan.shortened(document.to_document(made), most)
+    assert len(text.encode()) <= most
+    assert json.loads(text)["shortened"] is True
