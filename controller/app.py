@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
+import platform
 import socket
 import threading
 import uuid
@@ -14,6 +16,7 @@ from controller.kube import api as apis
 from controller.kube import conditions, events, kinds, lease, mirror
 from controller.loops import cloud, disruption, lifecycle, nodeclasses, nodepools, placement, provision, runner
 from controller.loops import termination as terminations
+from controller.observe import podtimes
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class App:
         self._placement = placement.Placement(self.world, self._provisioner.trigger)
         self._termination = terminations.Termination(self.world, self._wake)
         self._loops = self._make_loops()
-        self.mirror.listeners.append(self._on_change)
+        self.mirror.listeners += [self._on_change, podtimes.PodTimes()]
 
     def _make_loops(self) -> dict[str, runner.Loop]:
         loops = {
@@ -56,6 +59,7 @@ class App:
     def run(self) -> None:
         """Start everything and wait until stopped."""
         metrics.REGISTRY.register(observe.Observer(self.world))
+        metrics.BUILD_INFO.labels(importlib.metadata.version("karpenter-ovhcloud"), "", platform.machine(), "").set(1)
         pages: dict[str, Callable[[], health.Answer]] = {
             "/healthz": health.probe(lambda: ""),
             "/readyz": health.probe(self._why_not_ready),

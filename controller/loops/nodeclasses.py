@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -227,6 +228,10 @@ class NodeClasses:
 def _observe(call: transport.Call) -> None:
     metrics.OVH_CALLS.labels(call.operation, call.outcome).inc()
     metrics.OVH_SECONDS.labels(call.operation).observe(call.seconds)
+    loop = threading.current_thread().name
+    metrics.CLOUD_SECONDS.labels(loop, call.operation, "ovhcloud").observe(call.seconds)
+    if call.outcome != "ok":
+        metrics.CLOUD_ERRORS.labels(loop, call.operation, "ovhcloud", call.outcome).inc()
     log.debug(
         "OVH call",
         extra={"operation": call.operation, "status": call.status, "outcome": call.outcome, "query": call.query_id},

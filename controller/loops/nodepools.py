@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from controller import metrics, names, world
+from controller import names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
 from crds import nodepool, quantity, validation
@@ -66,7 +66,7 @@ class NodePools:
                     continue
 
     def _pool(self, item: world.Object, used: dict[str, int]) -> None:
-        shared, name = self._world, item["metadata"]["name"]
+        shared = self._world
         draft = conditions.Draft(item, DEPENDENTS, shared.now())
         parsed: nodepool.NodePool | None = None
         try:
@@ -98,10 +98,6 @@ class NodePools:
             shared.patch(kinds.NODE_POOL, item, {"status": status}, subresource="status")
         if parsed is not None:
             self._hash(item, parsed)
-        for resource, amount in counts.items():
-            metrics.NODEPOOL_USAGE.labels(resource, name).set(amount / 1000 if resource == "cpu" else amount)
-        for resource, limit in (parsed.spec.limits if parsed else {}).items():
-            metrics.NODEPOOL_LIMIT.labels(resource, name).set(limit / 1000 if resource == "cpu" else limit)
 
     def _hash(self, item: world.Object, parsed: nodepool.NodePool) -> None:
         """Stamp the pool; claims of another hash version are stamped anew first, so that no update makes drift."""

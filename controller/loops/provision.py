@@ -17,7 +17,7 @@ from typing import Any
 
 from catalog import catalogue as catalogues
 from catalog import region
-from controller import metrics, names, world
+from controller import measure, metrics, names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
 from controller.loops import batch, lastplan, notices
@@ -179,6 +179,7 @@ class Provisioner:
         self._settle(of)
         waiting = pending.pending(of)
         if not waiting:
+            metrics.UNSCHEDULABLE_PODS.labels("provisioner").set(0)
             return
         if not any(place.ready for place in shared.places.values()):
             self._retry_at = time.monotonic() + 2.0
@@ -203,8 +204,7 @@ class Provisioner:
             log.error("no plan", extra={"error": str(error)})
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return
-        metrics.SCHEDULING_SECONDS.labels("provisioner").observe(time.monotonic() - started)
-        self._measure(plan)
+        measure.plan(plan, "provisioner", time.monotonic() - started)
         if not self._stopping():
             self.carry_out(plan, of)
 
@@ -331,13 +331,3 @@ class Provisioner:
                     continue
                 direct = any(spread.honor_taints for spread in pod.spec.spread)
                 shared.assignments[key] = world.Assignment(key, pod.uid, claim, now, direct)
-
-    def _measure(self, plan: plans.Plan) -> None:
-        metrics.PLANS.labels(plan.status).inc()
-        metrics.UNSCHEDULABLE_PODS.labels("provisioner").set(len(plan.unschedulable))
-        if plan.cost.lower_bound is not None:
-            metrics.LOWER_BOUND.set(plan.cost.lower_bound / 1e6)
-        if plan.cost.gap is not None:
-            metrics.GAP.set(plan.cost.gap)
-        for phase in plan.solve.phases:
-            metrics.SOLVE_SECONDS.labels(phase.name).observe(phase.seconds)

@@ -61,6 +61,7 @@ class Loop:
                 wait = backoff.delay(failures)
                 metrics.RECONCILE_ERRORS.labels(self.name).inc()
                 log.exception("pass failed", extra={"loop": self.name})
+            metrics.RECONCILES.labels(self.name, "error" if failures else "success").inc()
             metrics.RECONCILE_SECONDS.labels(self.name).observe(time.monotonic() - started)
             # A burst of changes makes one pass.
             stop.wait(self._least)

@@ -280,5 +280,11 @@ class Termination:
         shared.patch(kinds.NODE, node, body)
         pool, zone = world.label(node, names.NODEPOOL_LABEL), world.label(node, names.ZONE_LABEL)
         metrics.NODES_TERMINATED.labels(pool, zone).inc()
+        now = shared.now()
+        asked, born = (conditions.seconds(metadata.get(key)) for key in ("deletionTimestamp", "creationTimestamp"))
+        if asked is not None:
+            metrics.NODE_TERMINATION_SECONDS.observe(max(0.0, now - asked), pool)
+        if born is not None:
+            metrics.NODE_LIFETIME_SECONDS.labels(pool).observe(max(0.0, now - born))
         log.info("deleted node", extra={"Node": metadata["name"], "NodePool": pool})
         self._changed()

@@ -1,4 +1,4 @@
-"""The configuration reference, from the definitions and the command: `python -m tests.charts.reference` writes it."""
+"""The reference, from definitions, command, metrics and reasons: `python -m tests.charts.reference` writes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from controller import command
+from controller import command, metrics
+from controller.kube import reasons
 from crds import generate
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "reference"
@@ -42,7 +43,79 @@ def pages() -> dict[str, str]:
         default = f"`{each.default}`" if isinstance(each.default, (str, int, float)) and each.default != "" else ""
         variables = ", ".join(f"`{name}`" for name in names)
         lines.append(f"| `{'`, `'.join(each.opts)}` | {variables} | {default} | {each.help or ''} |")
-    return found | {"settings.md": "\n".join(lines) + "\n"}
+    return found | {"settings.md": "\n".join(lines) + "\n", "metrics.md": metrics_page(), "events.md": events_page()}
+
+
+METRICS_HEAD = """# Metrics
+
+Prometheus metrics on `/metrics` of the metrics port (8080 unless set otherwise; `serviceMonitor.enabled=true` in the chart
+makes a ServiceMonitor). Counters count since the start of the replica that leads; the other replica exports gauges only.
+
+Four alerts that are worth having:
+
+| alert | expression |
+| --- | --- |
+| Pods wait and no node can be bought for them | `karpenter_scheduler_unschedulable_pods_count > 0` for 15 minutes |
+| A NodePool cannot be used | `operator_nodepool_status_condition_count{type="Ready",status="False"} == 1` |
+| OVHcloud's API fails | `rate(karpenter_ovhcloud_api_calls_total{outcome!="ok"}[10m]) > 0.1` |
+| Nobody leads | `max(karpenter_ovhcloud_leading) < 1` |
+"""
+METRICS_TAIL = """
+## What upstream has and this does not export
+
+- `karpenter_pods_provisioning_*`, `karpenter_pods_scheduling_decision_duration_seconds`: one batch decides for all
+  waiting pods, so that `karpenter_scheduler_scheduling_duration_seconds` says the same.
+- `karpenter_scheduler_queue_depth`, `…_unfinished_work_seconds`: a plan is made as a whole or not at all.
+- `karpenter_consolidation_*`: scores of the policy Balanced are not exported.
+- `operator_*_status_condition_transitions_total`, `…_transition_seconds`, `operator_*_termination_*`: the ages
+  and counts above are exported instead.
+- `workqueue_*`, `controller_runtime_*` other than those above: there are no work queues.
+- Labels of our own group on `karpenter_nodes_*`: join with `kube_node_labels` where they are needed.
+"""
+
+
+def metrics_page() -> str:
+    """Everything that is exported: name, type, labels, help text."""
+    known: dict[str, tuple[str, tuple[str, ...], str]] = {}
+    for family in metrics.REGISTRY._collector_to_names:
+        for each in family.describe() if hasattr(family, "describe") else ():
+            name = f"{each.name}_total" if each.type == "counter" else each.name
+            known[name] = (
+                each.type,
+                tuple(getattr(family, "_labelnames", getattr(family, "_labels", ()))),
+                each.documentation,
+            )
+    for scraped in metrics.scraped():
+        known[scraped.name] = ("gauge", scraped.labels, scraped.text)
+    text = METRICS_HEAD
+    for title, ours in (("Of this controller alone", True), ("With upstream's names", False)):
+        text += f"\n## {title}\n\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+        for name, (kind, labels, documentation) in sorted(known.items()):
+            if name.startswith("karpenter_ovhcloud_") == ours:
+                text += f"| `{name}` | {kind} | {', '.join(f'`{each}`' for each in labels)} | {documentation} |\n"
+    return text + METRICS_TAIL
+
+
+EVENTS_HEAD = """# Events
+
+Events are put on the objects that people look at: `kubectl describe pod` says why a pod waits or which node comes,
+`kubectl describe nodeclaim` why it is this flavor. Those of pods are in the pod's namespace; those of Nodes, NodePools,
+NodeClaims and OVHNodeClasses, which have no namespace, are in `default`. All of them:
+`kubectl get events -A --field-selector reportingComponent=karpenter`. The same event on the same object is not repeated for
+two minutes unless said otherwise.
+
+| reason | on | type | upstream | when, and what it says |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def events_page() -> str:
+    """Every reason of an event."""
+    rows_ = [
+        f"| `{each.name}` | {', '.join(each.on)} | {each.type} | {'yes' if each.upstream else 'no'} | {each.text} |"
+        for each in reasons.REASONS
+    ]
+    return EVENTS_HEAD + "\n".join(rows_) + "\n"
 
 
 if __name__ == "__main__":

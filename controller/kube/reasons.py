@@ -1,0 +1,160 @@
+"""
+All reasons of events, declared once: on what, of which type, and when. `docs/reference/events.md` is written from here.
+
+Reasons of upstream keep upstream's words and types (karpenter core, `pkg/events/reason.go`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: the kinds of objects that it is put on, the event's type, what it says, and whether it is upstream's."""
+
+    name: str
+    on: tuple[str, ...]
+    type: Literal["Normal", "Warning"]
+    text: str
+    upstream: bool = True
+
+
+REASONS = (
+    Reason(
+        "Nominated",
+        ("Pod",),
+        "Normal",
+        "The last plan puts the pod onto a node. Names the claim that is coming, its flavor and zone and in how long it "
+        "should be ready, or the node that is there.",
+    ),
+    Reason(
+        "FailedScheduling",
+        ("Pod",),
+        "Warning",
+        "The last plan leaves the pod out. Says why for each NodePool, and where it is known which single change would "
+        "place the pod and what that would cost. Repeated after 5 minutes.",
+    ),
+    Reason("Evicted", ("Pod",), "Normal", "The pod was evicted from a node that goes; says for which reason."),
+    Reason(
+        "Disrupted",
+        ("Pod",),
+        "Normal",
+        "The pod is deleted, whatever budgets say, as the terminationGracePeriod of its node would run out otherwise.",
+    ),
+    Reason(
+        "Planned",
+        ("NodeClaim",),
+        "Normal",
+        "Why this flavor: what it costs, how full it gets, what else would do, what the plan costs and how much cheaper "
+        "another one could be. The annotation karpenter.ovhcloud.sh/plan keeps the sentence.",
+        upstream=False,
+    ),
+    Reason(
+        "Launched", ("NodeClaim",), "Normal", "A condition of that name has changed: OVHcloud has accepted the node."
+    ),
+    Reason("Registered", ("NodeClaim",), "Normal", "The same: the Node object is there and belongs to the claim."),
+    Reason("Initialized", ("NodeClaim",), "Normal", "The same: the node is ready for pods."),
+    Reason("Ready", ("NodeClaim",), "Normal", "The same: all of the above."),
+    Reason(
+        "InsufficientCapacityError",
+        ("NodeClaim",),
+        "Warning",
+        "OVHcloud has no machine of that flavor and zone, or the quota is used up. The claim is deleted and the next plan "
+        "avoids the offering for a while.",
+    ),
+    Reason(
+        "DisruptionTerminating",
+        ("Node", "NodeClaim"),
+        "Normal",
+        "The node goes; says whether it is Empty, Underutilized, Drifted or Expired.",
+    ),
+    Reason(
+        "TerminationGracePeriodExpiring",
+        ("NodeClaim",),
+        "Warning",
+        "The node has a terminationGracePeriod; says until when all pods will have been deleted.",
+    ),
+    Reason(
+        "FailedDraining",
+        ("Node",),
+        "Warning",
+        "Pods keep the node from being drained: a PodDisruptionBudget or karpenter.sh/do-not-disrupt.",
+    ),
+    Reason(
+        "AwaitingVolumeDetachment", ("Node",), "Normal", "The node is drained and waits until its volumes are detached."
+    ),
+    Reason(
+        "LimitsReached",
+        ("NodePool",),
+        "Warning",
+        "Pods wait since the limits of the NodePool leave no room for a node.",
+        upstream=False,
+    ),
+    Reason(
+        "QuotaReached",
+        ("NodePool",),
+        "Warning",
+        "Pods wait since the quota of the OVHcloud project leaves no room for a node.",
+        upstream=False,
+    ),
+    Reason(
+        "NodePoolValidationFailed",
+        ("NodePool",),
+        "Warning",
+        "The NodePool cannot be used; says which field is wrong. As in the condition ValidationSucceeded.",
+    ),
+    Reason("NodeClassNotFound", ("NodePool",), "Warning", "The OVHNodeClass that the NodePool names does not exist."),
+    Reason(
+        "NodeClassTerminating", ("NodePool",), "Warning", "The OVHNodeClass that the NodePool names is being deleted."
+    ),
+    Reason(
+        "NodeClassReadinessUnknown",
+        ("NodePool",),
+        "Warning",
+        "The OVHNodeClass that the NodePool names was not looked at yet. Its own reasons (below) replace this one.",
+    ),
+    Reason(
+        "CredentialsMissing",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "There are no credentials, or the Secret cannot be read.",
+        upstream=False,
+    ),
+    Reason(
+        "CredentialsRefused",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "OVHcloud does not accept the credentials.",
+        upstream=False,
+    ),
+    Reason(
+        "RightMissing",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "The credentials lack rights; names each and says how to grant it.",
+        upstream=False,
+    ),
+    Reason(
+        "ClusterNotFound",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "The project has no cluster of that id; correct serviceName or kubeId.",
+        upstream=False,
+    ),
+    Reason(
+        "WrongRegion",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "The cluster is in another region than spec.region; says in which.",
+        upstream=False,
+    ),
+    Reason(
+        "NoFlavors",
+        ("OVHNodeClass", "NodePool"),
+        "Warning",
+        "OVHcloud sells no flavor in the region at the moment.",
+        upstream=False,
+    ),
+)

@@ -1,0 +1,32 @@
+"""
+Gauges that follow from the cluster, worked out from the mirror whenever somebody scrapes; nothing is kept in between.
+
+`metrics` declares them; upstream's have upstream's names, labels and label values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import core, registry
+
+from controller import world
+from controller.observe import conditions, nodes, offers, pods, pools
+
+
+class Observer(registry.Collector):
+    """A collector over the mirror."""
+
+    def __init__(self, shared: world.World) -> None:
+        self._world = shared
+
+    def describe(self) -> Iterable[core.Metric]:
+        """Nothing is promised before the first scrape."""
+        return ()
+
+    def collect(self) -> Iterator[core.Metric]:
+        """All families, none before the cluster is known."""
+        if not self._world.mirror.synced():
+            return
+        for module in (pods, nodes, pools, offers, conditions):
+            yield from module.families(self._world)
