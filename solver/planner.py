@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from catalog import catalogue
-from solver import assemble, cluster, digest, evaluate, explain, options
+from solver import assemble, cluster, digest, explain, options
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
 from solver import problem as problems
 from solver.build import places
-from solver.disruption import candidates, keep, pods, steps
+from solver.disruption import candidates, keep, pods, states, steps
 from solver.disruption import choice as choices
 from solver.explain import changes, relax
 from solver.search import consolidate, engine, params
@@ -106,6 +105,13 @@ def _trade(of: plans.Plan) -> plans.Trade:
     return plans.Trade(of.cost.before - of.cost.after, moved, len(gone))
 
 
+class _UnorderedError(Exception):
+    """No order of steps was found in which these nodes could go."""
+
+    def __init__(self, nodes: frozenset[str]) -> None:
+        self.nodes = nodes
+
+
 SEARCH, OPTIMUM = 0.8, 0.15
 """Shares of the time for the search itself and for the cheapest fleet from zero."""
 ATTEMPTS = 3
@@ -130,7 +136,11 @@ def _consolidated(of: cluster.Cluster, known: catalogue.Catalogue, asked: option
         settings = dataclasses.replace(_params(asked, run), time_limit=asked.time_limit * SEARCH / (attempt + 1))
         search = engine.plain if attempt == ATTEMPTS else consolidate.search
         found = search(build.problem, settings)
-        result = assembled(of, known, asked, build, found, waiting, run, _Removing(choice, best))
+        try:
+            result = assembled(of, known, asked, build, found, waiting, run, _Removing(choice, best))
+        except _UnorderedError as error:
+            held |= dict.fromkeys(sorted(error.nodes), HELD)
+            continue
         stranded = _stranded(result)
         if stranded and attempt < ATTEMPTS:
             spared |= stranded
@@ -277,6 +287,9 @@ def assembled(
         build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run)
     )
     waiting_keys = {p.key for p in waiting}
+    ordered = _steps(of, known, asked, build, removing.choice, placed) if removing else steps.Ordered(())
+    if ordered.blocked:
+        raise _UnorderedError(ordered.blocked)
     draft = plans.Plan(
         status=_status(found, placed, waiting_keys),
         inputs=plans.Inputs(
@@ -292,7 +305,7 @@ def assembled(
         create=placed.create,
         delete=placed.delete,
         keep=keep.reasons(of, known, asked, removing.choice, build, found.solution) if removing else (),
-        steps=_steps(of, build, found.solution, placed) if removing else (),
+        steps=ordered.steps,
         placements=placed.placements,
         unschedulable=unschedulable,
         cost=plans.Cost(before, after, create, delete, optimum, bound, build.unpriced),
@@ -358,29 +371,24 @@ def _everything(of: cluster.Cluster, known: catalogue.Catalogue, build: builds.B
 
 
 def _steps(
-    of: cluster.Cluster, build: builds.Build, solution: problems.Solution, placed: assemble.Placed
-) -> tuple[plans.Step, ...]:
+    of: cluster.Cluster,
+    known: catalogue.Catalogue,
+    asked: options.Options,
+    build: builds.Build,
+    choice: choices.Choice,
+    placed: assemble.Placed,
+) -> steps.Ordered:
     """The order in which the plan is carried out."""
-    names = {node.name: index for index, node in enumerate(build.problem.nodes)}
-    class_of = {
-        pod: index
-        for index, each in enumerate(build.problem.classes)
-        for pod in (*each.pods, *(pod for pods in each.residents.values() for pod in pods))
-    }
-
-    def possible(gone: Collection[str]) -> bool:
-        moved = {pod for node in placed.delete if node.node in gone for pod in node.pods}
-        here: dict[int, Counter[int]] = {}
-        for pod in moved:
-            if pod in placed.placements:
-                here.setdefault(names[placed.placements[pod]], Counter())[class_of[pod]] += 1
-        part = problems.Solution(
-            placed={node: tuple(sorted(counts.items())) for node, counts in here.items()},
-            removed=frozenset(names[name] for name in gone) & solution.removed,
-        )
-        return not evaluate.violations(build.problem, part)
-
-    return steps.order(of, placed.create, placed.delete, placed.placements, possible)
+    on_its_way = None
+    if placed.delete:
+        if choice.going:
+            leave = choice.leave(of)
+            going = {name: builds.Removal(reason) for name, reason in choice.going.items()}
+            leave = dataclasses.replace(leave, removable={**leave.removable, **going}, going={}, moved={})
+            build = builds.build_problem(of, known, asked, leave=leave)
+        held = {each.name for each in choice.found if each.stuck and each.name in choice.going}
+        on_its_way = states.States(build.problem, placed.create, held)
+    return steps.order(of, placed.create, placed.delete, placed.placements, on_its_way)
 
 
 def _price_bound(found: params.Found, before: int, after: int) -> int | None:
