@@ -39,6 +39,14 @@ class Place:
     ready: bool = False
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machines:
+    """Provider ids of all machines in our OVH pools that stay, and when OVH was asked (seconds since the epoch)."""
+
+    ids: frozenset[str]
+    asked: float
+
+
 @dataclasses.dataclass(slots=True)
 class Assignment:
     """A pending pod that the plan puts onto a claim's node; `since` is when the plan said so first."""
@@ -77,8 +85,8 @@ class World:
         """When claims by name were seen with a machine first; machines of before this start are not in it."""
         self.last_plan: dict[str, str] = {}
         """The last plan as `loops.lastplan` publishes it, empty before the first."""
-        self.machines: frozenset[str] | None = None
-        """Provider ids of all machines in our OVH pools at the last whole listing, None before the first."""
+        self.machines: Machines | None = None
+        """What the last listing of all pools of all node classes said, None while one of them cannot be listed."""
 
     def now(self) -> float:
         """Seconds since the epoch."""

@@ -37,7 +37,10 @@ class Cloud:
         self._orphans: dict[str, float] = {}
         self._empty: dict[str, float] = {}
         self._missing: dict[str, float] = {}
+        self._listed: set[str] = set()
         self._last_full = 0.0
+        self._asks: frozenset[object] = frozenset()
+        """What the cluster wanted of OVH at the last listing: news of it are acted upon at once, other wakes wait."""
 
     def tick(self) -> float:
         """Bring every pool of every place to what its claims need."""
@@ -45,37 +48,62 @@ class Cloud:
         if not shared.mirror.synced():
             return 0.2
         with shared.lock:
-            places = [place for place in shared.places.values() if place.ready]
+            known = list(shared.places.values())
+        places = [place for place in known if place.ready]
         claims = [item for item in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(item)]
-        busy = any(_busy(claim) for claim in claims) or bool(self._empty) or bool(self._orphans)
+        going = {
+            node["metadata"]["name"]
+            for node in shared.mirror.all(kinds.NODE)
+            if world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or [])
+        }
+        busy = bool(going or self._empty or self._orphans or self._missing) or any(_busy(claim) for claim in claims)
         now = shared.now()
-        idle = shared.settings.ovh_idle_interval
-        if not busy and now - self._last_full < idle:
-            return min(5.0, idle)
-        machines: set[str] = set()
+        asks = frozenset(going) | {_ask(claim) for claim in claims} | {(each.name, each.ready) for each in known}
+        pause = shared.settings.ovh_poll_interval if busy else shared.settings.ovh_idle_interval
+        due = self._last_full + pause - now
+        if asks == self._asks and due > 0:
+            return min(5.0, due)
+        self._asks = frozenset()
+        self._listed.clear()
+        classes = {claim["spec"]["nodeClassRef"]["name"] for claim in claims}
+        complete = len(places) == len(known) and classes <= {place.name for place in places}
+        machines: set[str] | None = set() if complete else None
         for place in _distinct(places):
             of_place = {each.name for each in places if _same(each, place)}
             mine = [claim for claim in claims if claim["spec"]["nodeClassRef"]["name"] in of_place]
-            machines |= self._reconcile(place, mine)
-        if places:
-            with shared.lock:
-                shared.machines = frozenset(machines)
-        self._last_full = now
+            found = self._reconcile(place, mine)
+            machines = None if machines is None or found is None else machines | found
+        with shared.lock:
+            shared.machines = None if machines is None else world.Machines(frozenset(machines), now)
+        self._asks, self._last_full = asks, now
+        if machines is not None:
+            self._forget({claim["metadata"]["name"] for claim in claims})
         return shared.settings.ovh_poll_interval
 
-    def _reconcile(self, place: world.Place, claims: list[world.Object]) -> set[str]:
-        """One place: its pools as they are, and the claims that belong to them."""
+    def _forget(self, claims: set[str]) -> None:
+        """Drop what was remembered of nodes and claims that are no more."""
+        self._orphans = {node: since for node, since in self._orphans.items() if node in self._listed}
+        self._removing = {node: since for node, since in self._removing.items() if node in self._listed}
+        self._missing = {name: since for name, since in self._missing.items() if name in claims}
+
+    def _reconcile(self, place: world.Place, claims: list[world.Object]) -> set[str] | None:
+        """
+        One place: its pools as they are, and the claims that belong to them.
+
+        Provider ids of the machines that stay, None when some pool did not tell its nodes.
+        """
         by_pool: dict[str, list[world.Object]] = {}
         for claim in claims:
             name = world.annotation(claim, names.OVH_POOL)
             by_pool.setdefault(name or self._default_pool(claim), []).append(claim)
         listed = {pool.name: pool for pool in place.client.node_pools() if pool.status != "DELETED"}
-        machines: set[str] = set()
+        machines: set[str] | None = set()
         for name, pool in sorted(listed.items()):
             mine = by_pool.pop(name, [])
             if not mine and not self._ours(pool):
                 continue
-            machines |= self._one(place, pool, mine)
+            found = self._one(place, pool, mine)
+            machines = None if machines is None or found is None else machines | found
         for name, mine in sorted(by_pool.items()):
             self._create(place, name, mine, len(listed))
         return machines
@@ -88,11 +116,9 @@ class Cloud:
 
     # One pool that exists
 
-    def _one(self, place: world.Place, pool: types.NodePool, claims: list[world.Object]) -> set[str]:
+    def _one(self, place: world.Place, pool: types.NodePool, claims: list[world.Object]) -> set[str] | None:
         shared, now = self._world, self._world.now()
         if pool.status in ("DELETING", "DELETED"):
-            return set()
-        if claims and not self._fits(place, pool, claims):
             return set()
         busy = pool.desired_nodes or pool.current_nodes or claims
         nodes: tuple[types.Node, ...] = ()
@@ -101,15 +127,19 @@ class Cloud:
                 nodes = place.client.nodes(pool.id)
             except errors.NotFoundError:
                 # For about two minutes after its creation a pool may not be found.
-                return set()
+                return None
+        self._listed |= {node.id for node in nodes}
         nodes = tuple(self._as_asked(node, now) for node in nodes)
+        machines = {node.provider_id for node in nodes if node.provider_id and node.phase is not types.Phase.LEAVING}
+        if claims and not self._fits(place, pool, claims):
+            return machines
         by_name = {claim["metadata"]["name"]: claim for claim in claims}
         expired = frozenset(node for node, since in self._orphans.items() if now - since > shared.settings.orphan_after)
         found = pools.decide(
             pool.desired_nodes,
             pool.max_nodes or pool_rules.POOL_SIZE,
             nodes,
-            [_view(c) for c in claims],
+            [_view(c, shared.node_of(c)) for c in claims],
             expired if self._ours(pool) else frozenset(),
         )
         self._note_orphans(pool, found, nodes, now)
@@ -132,7 +162,7 @@ class Cloud:
         for name in (*found.missing, *found.lost):
             self._vanished(by_name[name], name in found.lost, now)
         self._maybe_delete(place, pool, found.empty, now)
-        return {node.provider_id for node in nodes if node.provider_id and node.phase is not types.Phase.LEAVING}
+        return machines
 
     def _as_asked(self, node: types.Node, now: float) -> types.Node:
         """A node whose removal was asked for a moment ago counts as leaving, whatever a late answer says."""
@@ -197,11 +227,13 @@ class Cloud:
         body: dict[str, Any] = {}
         draft = conditions.Draft(claim, DEPENDENTS, shared.now())
         draft.true("Launched")
-        if machine and status.get("providerID") != machine:
-            body["providerID"] = machine
+        before = status.get("providerID") or ""
+        if machine != before:
+            # While another node has no machine yet, the claim has none: the old Node is not its Node any more.
+            body["providerID"] = machine or None
             with shared.lock:
                 shared.machine_since[name] = shared.now()
-            if status.get("providerID"):
+            if before:
                 draft.set("Registered", "Unknown", "NodeReplaced", "MKS has replaced the node")
                 draft.set("Initialized", "Unknown", "NodeReplaced", "MKS has replaced the node")
                 body["nodeName"] = ""
@@ -322,8 +354,11 @@ class Cloud:
     def _vanished(self, claim: world.Object, lost: bool, now: float) -> None:
         """A machine that is not listed any more: MKS brings another one, or somebody has taken it away."""
         name = claim["metadata"]["name"]
+        if not lost:
+            self._missing.pop(name, None)
+            return
         since = self._missing.setdefault(name, now)
-        if lost and now - since > self._world.settings.orphan_after:
+        if now - since > self._world.settings.orphan_after:
             log.warning("machine is gone", extra={"NodeClaim": name})
             self._missing.pop(name, None)
             self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
@@ -442,13 +477,14 @@ def disrupted(claim: world.Object, reason: str, policy: str = "") -> None:
     ).inc()
 
 
-def _view(claim: world.Object) -> pools.Claim:
+def _view(claim: world.Object, node: world.Object | None) -> pools.Claim:
     return pools.Claim(
         name=claim["metadata"]["name"],
         created=conditions.seconds(claim["metadata"].get("creationTimestamp")) or 0.0,
         node=world.annotation(claim, names.NODE_ID),
         deleting=world.deleting(claim),
         removable=_removable(claim),
+        alive=node is not None and not world.deleting(node) and conditions.is_true(node, "Ready"),
     )
 
 
@@ -463,6 +499,12 @@ def _removable(claim: world.Object) -> bool:
 
 def _waits(claim: world.Object) -> bool:
     return not world.deleting(claim) and not world.annotation(claim, names.NODE_ID)
+
+
+def _ask(claim: world.Object) -> tuple[object, ...]:
+    """What of a claim makes a difference to OVH."""
+    pool = world.annotation(claim, names.OVH_POOL)
+    return claim["metadata"]["name"], pool, world.deleting(claim), _removable(claim)
 
 
 def _busy(claim: world.Object) -> bool:

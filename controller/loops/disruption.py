@@ -220,6 +220,10 @@ class Disruption:
         nominated = {
             (pod.get("status") or {}).get("nominatedNodeName") for pod in by_node.get("", []) if not world.deleting(pod)
         }
+        for old, claim in termination.left_behind(nodes.values(), claims):
+            # The pods of an exchanged machine come to the one that took its place.
+            if any(movable(pod) for pod in by_node.get(old["metadata"]["name"], [])):
+                awaited.add(claim["metadata"]["name"])
         found = []
         prices = shared.catalogue().flavors
         for claim in claims:

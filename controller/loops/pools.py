@@ -19,7 +19,8 @@ class Claim:
     """
     A claim as its pool sees it; times in seconds since the epoch.
 
-    `node` is the MKS node that it was given, `removable` says that its machine may go now.
+    `node` is the MKS node that it was given, `removable` says that its machine may go now, `alive` that its Node is
+    ready in the cluster: then a list without its machine is not believed.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Claim:
     node: str = ""
     deleting: bool = False
     removable: bool = False
+    alive: bool = False
 
 
 FAILED = frozenset({types.Phase.OUT_OF_STOCK, types.Phase.OUT_OF_QUOTA, types.Phase.BROKEN})
@@ -51,8 +53,8 @@ class Decision:
     `assign` gives nodes to claims; `failures` are nodes that will not come; `desired` is the size to ask for, with
     `remove` the nodes to take away, None when nothing is to be asked; `gone` are claims in deletion whose machine no
     longer exists or never did; `leaving` those whose machine is on its way out; `missing` are claims whose node has
-    vanished and that MKS still owes one, `lost` those that it owes none; `orphans` are nodes that no claim wants;
-    `empty` says that the pool serves nobody.
+    vanished or is being taken away by MKS and that it still owes one, `lost` those that it owes none; `orphans` are
+    nodes that no claim wants; `empty` says that the pool serves nobody.
     """
 
     assign: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -86,7 +88,11 @@ def decide(
     live = {node.id: node for node in nodes if node.phase is not types.Phase.LEAVING}
     owner = {claim.node: claim for claim in claims if claim.node in live}
     waiting = sorted(
-        (claim for claim in claims if not claim.deleting and claim.node not in known),
+        (
+            claim
+            for claim in claims
+            if not claim.deleting and claim.node not in live and (claim.node in known or not claim.alive)
+        ),
         key=lambda claim: (bool(claim.node), claim.created, claim.name),
     )
     free = sorted((node for node in live.values() if node.id not in owner), key=_preference)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 DEPENDENTS = ("Launched", "Registered", "Initialized")
 CRITICAL = ("system-cluster-critical", "system-node-critical")
 STUCK_SECONDS = 60.0
+FORCEFUL = "Forceful Termination"
+EXCHANGED = "Machine exchanged by MKS"
 
 
 def waits(pod: Mapping[str, Any], now: float) -> bool:
@@ -90,6 +92,37 @@ def forced(pods: Iterable[world.Object], deadline: float | None, now: float) -> 
     return found
 
 
+def machine_stays(machine: str, listed: world.Machines | None, since: float) -> bool | None:
+    """
+    Whether OVH keeps a machine whose Node was deleted at `since`; None before OVH was asked after that.
+
+    The API server's times are whole seconds.
+    """
+    if listed is None or listed.asked < since + 1:
+        return None
+    return machine in listed.ids
+
+
+def left_behind(
+    nodes: Iterable[world.Object], claims: Iterable[world.Object]
+) -> list[tuple[world.Object, world.Object]]:
+    """Nodes of claims that have another machine by now, or wait for one, since MKS exchanges theirs; with the claim."""
+    by_uid = {claim["metadata"].get("uid"): claim for claim in claims if not world.deleting(claim)}
+    found = []
+    for node in nodes:
+        machine = (node.get("spec") or {}).get("providerID")
+        for owner in node["metadata"].get("ownerReferences") or []:
+            claim = by_uid.get(owner.get("uid"))
+            if claim is not None and (claim.get("status") or {}).get("providerID") != machine:
+                found.append((node, claim))
+    return found
+
+
+def _held(node: world.Object) -> bool:
+    """Whether a Node is in deletion and waits for us."""
+    return world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or [])
+
+
 class Termination:
     """Walks claims and nodes in deletion; called by the loop over the cluster."""
 
@@ -104,24 +137,32 @@ class Termination:
         shared = self._world
         nodes = shared.nodes_by_machine()
         claims = [claim for claim in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(claim)]
-        by_node: dict[str, list[world.Object]] | None = None
-        for claim in claims:
-            if not world.deleting(claim):
-                continue
-            if by_node is None:
-                by_node = shared.pods_by_node()
+        leaving = [claim for claim in claims if world.deleting(claim)]
+        dying = [node for node in nodes.values() if _held(node)]
+        exchanged = left_behind(nodes.values(), claims)
+        if not leaving and not dying and not exchanged:
+            return
+        by_node = shared.pods_by_node()
+        for claim in leaving:
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
             try:
                 self._claim(claim, node, by_node)
             except (apis.ConflictError, apis.NotFoundError):
                 self._changed()
         of_machine = {str((claim.get("status") or {}).get("providerID") or ""): claim for claim in claims}
-        for machine, node in nodes.items():
-            if world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or []):
+        for node, claim in exchanged:
+            if conditions.is_true(claim, "Initialized") and not world.deleting(node):
                 try:
-                    self._node(node, of_machine.get(machine))
+                    self._taint(node)
+                    pods = [pod for pod in by_node.get(node["metadata"]["name"], []) if waits(pod, shared.now())]
+                    self._evict(node, pods, EXCHANGED)
                 except (apis.ConflictError, apis.NotFoundError):
                     self._changed()
+        for node in dying:
+            try:
+                self._node(node, of_machine.get(node["spec"]["providerID"]), by_node.get(node["metadata"]["name"], []))
+            except (apis.ConflictError, apis.NotFoundError):
+                self._changed()
 
     def _claim(self, claim: world.Object, node: world.Object | None, by_node: dict[str, list[world.Object]]) -> None:
         shared, now = self._world, self._world.now()
@@ -138,7 +179,8 @@ class Termination:
         draft = conditions.Draft(claim, DEPENDENTS, now)
         if pods:
             draft.set("Drained", "Unknown", "Draining", "Draining")
-            self._evict(claim, node, pods, deadline)
+            reason = str((conditions.find(claim, "DisruptionReason") or {}).get("reason") or FORCEFUL)
+            self._evict(node, pods, reason, deadline)
         elif not draft.is_true("Drained"):
             began = conditions.find(claim, "Drained")
             if began is None:
@@ -198,9 +240,8 @@ class Termination:
         self._world.patch(kinds.NODE, node, body)
         log.info("tainted node", extra={"Node": node["metadata"]["name"]})
 
-    def _evict(self, claim: world.Object, node: world.Object, pods: list[world.Object], deadline: float | None) -> None:
+    def _evict(self, node: world.Object, pods: list[world.Object], reason: str, deadline: float | None = None) -> None:
         shared, now = self._world, self._world.now()
-        reason = (conditions.find(claim, "DisruptionReason") or {}).get("reason") or "Forceful Termination"
         name = node["metadata"]["name"]
         for pod, grace in forced(pods, deadline, now):
             metadata = pod["metadata"]
@@ -213,7 +254,7 @@ class Termination:
             )
             metrics.PODS_DRAINED.labels(reason).inc()
         for pod in next_to_evict(pods, now):
-            self._evict_one(pod, node, str(reason))
+            self._evict_one(pod, node, reason)
         note = f"Failed to drain node, {len(pods)} pods are waiting to be evicted"
         if any(protected(pod, now) for pod in pods):
             shared.recorder.event(node, "FailedDraining", note, warning=True, dedupe=(name,))
@@ -262,19 +303,33 @@ class Termination:
             note = f"Awaiting deletion of bound volumeattachments ({', '.join(sorted(attached)[:5])})"
             shared.recorder.event(node, "AwaitingVolumeDetachment", note)
 
-    def _node(self, node: world.Object, claim: world.Object | None) -> None:
-        """A Node in deletion: its claim goes first, its finalizer when MKS has let the machine go."""
+    def _node(self, node: world.Object, claim: world.Object | None, pods: list[world.Object]) -> None:
+        """
+        A Node in deletion: its claim goes first, its finalizer when MKS has let the machine go.
+
+        While MKS keeps the machine a user wants the Node gone, and so the claim. Otherwise MKS exchanges the machine:
+        the Node goes, and the claim waits for the other one.
+        """
         shared, metadata = self._world, node["metadata"]
-        if claim is not None and not world.deleting(claim):
-            log.info("node was deleted, so its claim goes", extra={"Node": metadata["name"]})
-            name = claim["metadata"]["name"]
-            shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-            return
         machine = str((node.get("spec") or {}).get("providerID") or "")
-        if claim is None and (shared.machines is None or machine in shared.machines):
-            return
-        if claim is not None and not conditions.is_true(claim, "InstanceTerminating"):
-            return
+        if claim is not None and world.deleting(claim):
+            if not conditions.is_true(claim, "InstanceTerminating"):
+                return
+        else:
+            began = conditions.seconds(metadata.get("deletionTimestamp")) or 0.0
+            stays = machine_stays(machine, shared.machines, began)
+            if stays is None or (stays and claim is None):
+                return
+            if stays and claim is not None:
+                log.info("node was deleted, so its claim goes", extra={"Node": metadata["name"]})
+                name = claim["metadata"]["name"]
+                shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
+                return
+            still = [pod for pod in pods if waits(pod, shared.now())]
+            if still and shared.now() - began < STUCK_SECONDS:
+                # Pods of a Node that is gone would be noticed much later, and their place taken for empty meanwhile.
+                self._evict(node, still, EXCHANGED)
+                return
         kept = [each for each in metadata["finalizers"] if each != names.TERMINATION_FINALIZER]
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": kept}}
         shared.patch(kinds.NODE, node, body)

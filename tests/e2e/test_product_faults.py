@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import json
 import pathlib
 import re
@@ -109,7 +110,11 @@ def test_a_node_deleted_by_hand(control_plane_built, tmp_path):
 
 
 def test_a_node_that_mks_exchanges_is_adopted(control_plane_built, tmp_path):
-    """On the plan standard auto-repair brings another machine: the claim takes it, and nothing is bought or lost."""
+    """
+    On the plan standard auto-repair brings another machine: the claim takes it, and nothing is bought or lost.
+
+    That holds whether the old machine leaves long after the new one is there or long before.
+    """
     with (
         installed(tmp_path, region="EU-WEST-PAR") as (plane, ovh),
         running.controller(plane, ovh, tmp_path) as controller,
@@ -119,17 +124,25 @@ def test_a_node_that_mks_exchanges_is_adopted(control_plane_built, tmp_path):
         running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
         running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 30)
         before = _machines(plane)
-        name, node_id = sorted(before.items())[0]
-        running.order(ovh, "POST", f"/control/nodes/{node_id}/exchange")
-        running.until(lambda: _machines(plane).get(name) not in (None, node_id), "another node is adopted", 120)
-        running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 60)
-        assert len(before) == len(get(plane, "nodes"))
+        for timings in ({"boot": [60, 60], "removal": [600, 600]}, {"boot": [600, 600], "removal": [10, 10]}):
+            running.order(ovh, "PATCH", "/control/timings", timings)
+            name, node_id = sorted(_machines(plane).items())[0]
+            running.order(ovh, "POST", f"/control/nodes/{node_id}/exchange")
+            running.until(functools.partial(_has_another, plane, name, node_id), "it is adopted", 120)
+            running.until(lambda: all(_initialized(c) for c in get(plane, "nodeclaims")), "claims are initialized", 60)
+            running.until(lambda: len(get(plane, "nodes")) == len(before), "the old Node is gone", 60)
+        assert set(before) == set(_machines(plane))
+        assert not [call for call in writes(ovh) if call["method"] == "PUT" and "nodesToRemove" in json.dumps(call)]
 
 
 def _initialized(claim: dict[str, Any]) -> bool:
     return any(
         c["type"] == "Initialized" and c["status"] == "True" for c in claim.get("status", {}).get("conditions", [])
     )
+
+
+def _has_another(plane: controlplane.ControlPlane, claim: str, node_id: str | None) -> bool:
+    return _machines(plane).get(claim) not in (None, node_id)
 
 
 def _machines(plane: controlplane.ControlPlane) -> dict[str, str | None]:

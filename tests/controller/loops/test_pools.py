@@ -16,9 +16,15 @@ def node(name: str, status: str = "READY", minute: int = 0) -> types.Node:
 
 
 def claim(
-    name: str, node: str = "", *, created: float = 0, deleting: bool = False, removable: bool = False
+    name: str,
+    node: str = "",
+    *,
+    created: float = 0,
+    deleting: bool = False,
+    removable: bool = False,
+    alive: bool = False,
 ) -> pools.Claim:
-    return pools.Claim(name, created, node, deleting, removable)
+    return pools.Claim(name, created, node, deleting, removable, alive)
 
 
 def test_a_new_claim_raises_the_pool_by_one():
@@ -110,6 +116,25 @@ def test_a_replacement_by_mks_is_adopted():
 
     assert found.assign == {"one": "new"}
     assert not found.orphans
+
+
+def test_a_replacement_is_adopted_while_the_old_node_is_still_leaving():
+    """Auto-repair lists both for a while; the new one is nobody's spare."""
+    nodes = [node("old", "DELETING"), node("new", "INSTALLING", 1)]
+    found = pools.decide(1, 100, nodes, [claim("one", "old", alive=True)])
+
+    assert found.assign == {"one": "new"}
+    assert not found.orphans
+    assert found.desired is None
+
+
+def test_a_list_without_a_node_that_is_ready_in_the_cluster_is_not_believed():
+    """Its claim takes no other node and is not lost."""
+    found = pools.decide(2, 100, [node("other")], [claim("one", "old", alive=True), claim("two")])
+
+    assert found.assign == {"two": "other"}
+    assert not found.lost
+    assert not found.missing
 
 
 def test_a_vanished_node_that_mks_still_owes_is_waited_for():
