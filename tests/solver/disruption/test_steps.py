@@ -46,7 +46,7 @@ def test_nodes_that_wait_for_nothing_go_first():
     """An empty node goes in a step of its own before replacements are bought."""
     done = worlds.plan_of(half_empty(b.owned("n0")))
 
-    assert [(step.launch, step.delete) for step in done.steps][0] == ((), ("n0",))
+    assert (done.steps[0].launch, done.steps[0].delete) == ((), ("n0",))
     assert done.steps[1].delete == ("n1",)
 
 
