@@ -5,11 +5,13 @@ They are dense on purpose: few zones, few labels and little room, so that rules 
 nodes, claims, volumes and NodePools come in every state that a live cluster can be met in.
 """
 
+import dataclasses
 import random
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from solver import cluster, options
+from solver.snapshot import pending
 from tests.solver.rules import world
 from tests.solver.rules.world import GIB, HOSTNAME, TYPE, ZONE, ZONES
 
@@ -158,6 +160,19 @@ class Dice:
         terms = self.maybe(60, (world.term(world.within(key, "In", value)),), None)
         volume = cluster.Volume(f"{space}-{name}", terms, self.one_of([CINDER, CINDER, ""]))
         return [cluster.VolumeClaim(space, name, "late", volume.name, "Bound", modes, bind_completed=True), volume]
+
+
+def draw_tiny(seed: int) -> tuple[cluster.Cluster, options.Options]:
+    """The same with so few waiting pods, zones and flavors that all plans can be tried."""
+    of, asked = draw(seed)
+    pools = dict(list(of.node_pools.items())[:2])
+    waiting = [key for key, pod in of.pods.items() if not pod.node and not pod.nominated_node]
+    moving = pending.reschedulable(of, asked.now)
+    most = max(1, 4 - len(moving) - (len(pools) > 1))
+    kept = set(random.Random(seed).sample(waiting, min(len(waiting), most)))
+    pods = {key: pod for key, pod in of.pods.items() if key in kept or key not in waiting}
+    asked = dataclasses.replace(asked, without_zones=(ZONES[2],), without_flavors=asked.without_flavors or ("l4-32",))
+    return dataclasses.replace(of, pods=pods, node_pools=pools), asked
 
 
 def draw(seed: int) -> tuple[cluster.Cluster, options.Options]:

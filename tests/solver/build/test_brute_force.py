@@ -1,0 +1,58 @@
+"""
+The exact model finds what trying everything finds.
+
+Problems are drawn twice: block by block, so that every combination of building blocks comes up, and as clusters over
+all scheduling rules together, compiled as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from solver import build, evaluate, problem
+from solver.model import solve
+from tests.solver import brute, random_problems
+from tests.solver.build import random_clusters
+from tests.solver.rules import world
+
+
+def agree(problems: Iterable[tuple[str, problem.Problem]]) -> int:
+    """How many of these problems have pods, all solved as well as can be."""
+    found = 0
+    for name, of in problems:
+        if of.classes:
+            answer = solve.solve_direct(of, time_limit=60, deterministic=True)
+
+            assert answer.optimal, name
+            assert answer.solution is not None, name
+            assert evaluate.violations(of, answer.solution) == [], name
+            assert answer.value == evaluate.value(of, answer.solution) == brute.best(of)[1], name
+            found += 1
+    return found
+
+
+def clusters(seeds: range) -> Iterable[tuple[str, problem.Problem]]:
+    for seed in seeds:
+        of, asked = random_clusters.draw_tiny(seed)
+        yield f"cluster {seed}", build.build_problem(of, world.shelf(), asked).problem
+
+
+@pytest.mark.parametrize("first", range(0, 2_000, 250))
+def test_blocks(first: int):
+    """Random blocks, up to four pods."""
+    assert agree((f"seed {seed}", random_problems.provisioning(seed)) for seed in range(first, first + 250)) == 250
+
+
+@pytest.mark.parametrize("first", range(0, 400, 100))
+def test_clusters(first: int):
+    """Random clusters over all rules together, up to four pods."""
+    assert agree(clusters(range(first, first + 100))) == 100
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_many_clusters():
+    """The same for two thousand."""
+    assert agree(clusters(range(10_000, 12_000))) > 1_900
