@@ -50,6 +50,16 @@ def test_every_rule_is_checked_by_the_oracle():
     assert {path_of(judge) for judge in oracle.PLACEMENT_RULES} <= named
 
 
+def test_every_rule_has_worked_examples():
+    """Each rule is shown from end to end, and no module of examples is without a rule."""
+    named = [paths(row[5]) for row in rows()]
+
+    assert all(named)
+    assert {path for each in named for path in each} == {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/solver/spec").glob("test_*.py")
+    }
+
+
 def test_every_rule_has_its_own_tests():
     """Each rule is specified by a test module of its own name, and by tests of its checker."""
     for rule, row in zip(rules.RULES, rows(), strict=True):
