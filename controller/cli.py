@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from solver.cli import errors
+
 COMMANDS = {
     "solve": ("solver.cli.solve:solve", "The cheapest nodes for pending pods, from manifests, without a cluster."),
-    "catalog": ("solver.cli.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
+    "catalog": ("controller.catalogue:catalog", "Flavors, zones, prices and allocatable amounts."),
     "crds": ("solver.cli.crds:crds", "Print the CRD manifests."),
     "snapshot": ("controller.live:snapshot", "Write what solve -f needs of a live cluster as one YAML List."),
     "plan": ("controller.planview:plan", "Show the controller's last plan."),
@@ -20,6 +22,7 @@ COMMANDS = {
         "An HTTP server that behaves like the OVHcloud API, for tests and demos.",
     ),
     "completion": ("solver.cli.completion:completion", "Print a completion script for bash, zsh or fish."),
+    "help": ("solver.cli.helping:help_", "Explain a command, as --help does."),
 }
 
 
@@ -33,7 +36,9 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:
+                return None
+            raise click.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -69,6 +74,9 @@ def main() -> None:
     try:
         code = root.main(prog_name="karpenter-ovhcloud", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        errors.show_usage(error)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -107,6 +107,12 @@ def layout(problem: Problem, solution: Solution) -> Layout:
 # ---------------------------------------------------------------------------------------------------------------- value
 
 
+def price(problem: Problem, solution: Solution) -> int:
+    """Micro-euro per hour: what new nodes cost, without charges, minus what removed nodes save."""
+    bought = sum(problem.offers[offer].price for offer, _ in solution.new)
+    return bought - sum(problem.nodes[node].price for node in solution.removed)
+
+
 def value(problem: Problem, solution: Solution) -> Value:
     """
     The exact objective.

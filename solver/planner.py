@@ -410,8 +410,7 @@ def _status(found: params.Found, placed: assemble.Placed, waiting: set[str]) -> 
 
 def terms(problem: problems.Problem, found: params.Found) -> tuple[plans.Term, ...]:
     """The named terms of the objective, most important first."""
-    price = sum(problem.offers[o].price for o, _ in found.solution.new)
-    price -= sum(problem.nodes[n].price for n in found.solution.removed)
+    price = evaluate.price(problem, found.solution)
     moves = sum(problem.nodes[n].removal_cost for n in found.solution.removed)
     return (
         plans.Term("unplaced", sum(found.value.unplaced), "pods"),

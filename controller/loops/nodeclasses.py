@@ -19,7 +19,7 @@ from catalog import refresh, region
 from controller import metrics, ratelimit, world
 from controller.kube import conditions, kinds
 from controller.ovh import client as clients
-from controller.ovh import credentials, errors, rights, transport
+from controller.ovh import credentials, errors, market, rights, transport
 
 log = logging.getLogger(__name__)
 
@@ -170,8 +170,6 @@ class NodeClasses:
 
     def _catalogue(self, client: clients.OVHClient, where: str, zones: tuple[str, ...]) -> catalogues.Catalogue:
         """What OVH sells there; the embedded prices where the price catalogue cannot be had."""
-        flavors = [each.model_dump(by_alias=True) for each in client.kube_flavors()]
-        details = [each.model_dump(by_alias=True) for each in client.nova_flavors(where)]
         now = time.monotonic()
         if self._prices is None or now - self._prices[1] > self._world.settings.catalog_interval:
             try:
@@ -180,7 +178,7 @@ class NodeClasses:
                 log.warning("prices are those of this version", extra={"error": str(error)})
         prices = self._prices[0] if self._prices else None
         try:
-            return refresh.from_api(where, flavors, details, prices, availability_zones=zones, version="OVHcloud API")
+            return market.catalogue(client, where, zones, prices)
         except refresh.RefreshError as error:
             log.warning("catalogue is that of this version", extra={"error": str(error).splitlines()[0]})
             return catalogues.embedded()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import fnmatch
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from catalog import catalogue, flavor, labels, region
 from solver import options, problem
@@ -72,6 +73,7 @@ def of_templates(
         for each in made
     }
     for each in made:
+        notes += _unknown_flavors(each, known)
         allowed = [one for one in offerings[each.region, each.monthly] if _allows(each, one)]
         unpriced |= dict.fromkeys(one.flavor.name for one in allowed if one.hourly_micro_eur is None)
         for custom in _variants(each, named, notes):
@@ -110,6 +112,18 @@ def _wanted(
         if not any(_globbed(name, (pattern,)) for name in names) and note not in notes:
             notes.append(note)
     return [one for one in found if one.flavor.name in kept and one.zone not in closed]
+
+
+def _unknown_flavors(made: context.Template, known: catalogue.Catalogue) -> Iterator[str]:
+    """Flavors that a NodePool names and nobody sells, and what they may have been meant to be."""
+    wanted = made.requirements.get(labels.INSTANCE_TYPE)
+    if wanted is None or wanted.complement:
+        return
+    offered = sorted(name for name, each in known.flavors.items() if each.offered)
+    for name in sorted(wanted.values.difference(offered)):
+        near = " or ".join(difflib.get_close_matches(name, offered, 2))
+        hint = f": did you mean {near}?" if near else ""
+        yield f'NodePool {made.name}: no flavor of region {made.region.name} is called "{name}"{hint}'
 
 
 def _globbed(name: str, patterns: Iterable[str]) -> bool:

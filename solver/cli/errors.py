@@ -38,3 +38,13 @@ class Failed(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the problem."""
         click.echo(f"error: {self.message}", err=True, file=file)
+
+
+def show_usage(error: click.UsageError) -> None:
+    """Print wrong usage: one line with what is wrong and where the right words stand."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    message = error.format_message().rstrip(".")
+    where = f" ({error.ctx.command_path} --help shows what there is)" if error.ctx is not None else ""
+    click.echo(f"error: {message[:1].lower()}{message[1:]}{where}", err=True)

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from solver.cli import errors, values
-from solver.options import DEFAULT_DISRUPTION_PRICE, DEFAULT_NODE_CHARGE, Options
+from solver.cli import errors, progress, question, values
+from solver.options import DEFAULT_DISRUPTION_PRICE, DEFAULT_NODE_CHARGE
 
 if TYPE_CHECKING:
-    from solver import cluster as clusters
     from solver import plan as plans
-    from solver.search import params
 
-OUTPUTS = ("table", "wide", "json", "yaml", "name", "manifests")
-LATER = {
-    "html": "-o html does not exist yet; use -o table, wide, json, yaml, name or manifests",
-}
+OUTPUTS = ("table", "wide", "json", "yaml", "name", "manifests", "html")
+SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
 
 
 @click.command(short_help="The cheapest nodes for pending pods, from manifests, without a cluster.")
-@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests to read; repeatable.")
-@click.option("-o", "--output", default="table", metavar="|".join(OUTPUTS), help="How to print the plan.")
+@click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE|DIR|-",
+    help="Manifests to read; repeatable.",
+)
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="How to print the plan.")
 @click.option(
     "--mode",
     type=click.Choice(["provision", "consolidate", "repack"]),
@@ -41,10 +40,11 @@ LATER = {
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True, max=3600),
+    type=values.Number(most=3600, above=True),
     default=5.0,
+    metavar="SECONDS",
     show_default=True,
-    help="Seconds; the best plan found by then is printed.",
+    help="The best plan found by then is printed.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**31 - 1), default=0, show_default=True, help="Seed of the search."
@@ -52,13 +52,20 @@ LATER = {
 @click.option("--deterministic", is_flag=True, help="Same input, same seed: byte-identical plan, times printed as 0.")
 @click.option(
     "--gap",
-    type=click.FloatRange(min=0, max=1),
+    type=values.Number(most=1),
     default=0.0,
+    metavar="SHARE",
     show_default=True,
     help="Stop once the plan is proved to be within this share of the optimum.",
 )
 @click.option("--now", type=values.Instant(), help="Instant used for budgets, expiry and windows. [default: now]")
-@click.option("--catalog", "catalogue_file", metavar="FILE", help="Another catalogue of flavors and prices (CSV).")
+@click.option(
+    "--catalog",
+    "catalogue_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="Another catalogue of flavors and prices (CSV).",
+)
 @click.option("--region", help="Region to buy in, instead of the node class's.")
 @click.option("--scale", multiple=True, metavar="KIND/NAME=N", help="What if this workload had N replicas; repeatable.")
 @click.option("--only-flavors", multiple=True, metavar="GLOB", help="What if only these flavors existed; repeatable.")
@@ -68,7 +75,13 @@ LATER = {
 @click.option(
     "--without-zone", "without_zones", multiple=True, metavar="ZONE", help="What if this zone were gone; repeatable."
 )
-@click.option("--quota", type=values.Quota(), default=None, help="Project quota that is left (hard).")
+@click.option(
+    "--quota",
+    type=values.Quota(),
+    default=None,
+    metavar="vcpus=N,memory=Q,instances=N",
+    help="Project quota that is left (hard).",
+)
 @click.option(
     "--preference-policy",
     type=click.Choice(["Respect", "Ignore"]),
@@ -117,11 +130,13 @@ LATER = {
 @click.option(
     "--max-nodes", type=click.IntRange(min=0), default=None, help="Remove at most this many nodes (consolidate)."
 )
-@click.option("--feature-gates", type=values.Gates(), default=None, help="As the controller's.")
+@click.option("--feature-gates", type=values.Gates(), default=None, metavar="A=true,…", help="As the controller's.")
 @click.option("--exit-code", is_flag=True, help="Exit 3 when the plan changes something, 4 when pods cannot be placed.")
-@click.option("--report", default=None, metavar="FILE", hidden=True)
-@click.option("--scenarios", default=None, metavar="FILE", hidden=True)
-@click.option("--compare", default=None, metavar="NAMES", hidden=True)
+@click.option("--report", type=click.Path(), metavar="FILE", help="Also write the plan as a self-contained HTML page.")
+@click.option("--scenarios", type=click.Path(), metavar="FILE", help="Many what-ifs in one run, compared in one table.")
+@click.option(
+    "--compare", type=values.Policies(), default=(), metavar="first-fit", help="The same input by other policies."
+)
 @click.option(
     "--frontier", is_flag=True, help="Also the plans worth choosing from: saving against pods moved (consolidate)."
 )
@@ -147,182 +162,78 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     Exit codes: 0 done, 1 failure, 2 wrong usage or bad input, 130 interrupted;
     with --exit-code also 3 (the plan changes something) and 4 (some pods cannot be placed).
     """
-    _refuse_what_does_not_exist(given)
-    asked = _options(given)
-    with _loading():
-        from catalog import catalogue
-        from solver import planner
-        from solver.snapshot import errors as reading
-
-    try:
-        known = catalogue.load(given["catalogue_file"]) if given["catalogue_file"] else catalogue.embedded()
-        cluster = _cluster(ctx, given)
-    except reading.SnapshotError as error:
-        raise errors.Wrong([str(problem) for problem in error.problems]) from error
-    except catalogue.CatalogueError as error:
-        raise errors.Wrong(list(error.problems)) from error
-    from catalog import region
-
-    with _interruptible() as stop:
-        meter = _Meter(enabled=sys.stderr.isatty())
-        try:
-            run = planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, relax=True)
-            plan = planner.plan(cluster, known, asked, run)
-            if given["frontier"]:
-                plan = planner.with_frontier(cluster, known, asked, run, plan)
-        except planner.RejectedPlanError as error:
-            raise errors.Failed(str(error)) from error
-        except region.UnknownRegionError as error:
-            raise errors.Wrong(str(error)) from error
-        finally:
-            meter.clear()
-    if asked.deterministic:
-        plan = without_times(plan)
-    click.echo(_text(plan, given["output"]), nl=False)
-    if stop.is_set():
+    _refuse(given)
+    with progress.loading():
+        from solver.cli import answers
+    ask = question.source(ctx, given)
+    if given["scenarios"]:
+        _scenarios(ctx, given, ask)
+        return
+    with answers.searching() as search:
+        plan = search.plan(ask(given), frontier=given["frontier"])
+        others = [(name, search.by_policy(ask(given), name)) for name in given["compare"]]
+    again = _again(given["seed"])
+    if given["report"]:
+        _write(given["report"], answers.as_text(plan, "html", others, again))
+    click.echo(answers.as_text(plan, given["output"], others, again), nl=False)
+    if search.interrupted:
         ctx.exit(errors.INTERRUPTED)
     if given["exit_code"]:
-        ctx.exit(
-            errors.LEFT_OUT if plan.unschedulable else errors.CHANGES if plan.create or plan.delete else errors.DONE
-        )
+        ctx.exit(_code([plan]))
 
 
-def _refuse_what_does_not_exist(given: dict[str, Any]) -> None:
-    """One clear sentence for what is announced and not built."""
-    output = given["output"]
-    if output in LATER:
-        raise errors.Wrong(LATER[output])
-    if output not in OUTPUTS:
-        raise errors.Wrong(f"-o {output} is unknown; use {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}")
-    for flag in ("report", "scenarios", "compare", "warm_from"):
-        if given[flag]:
-            raise errors.Wrong(f"--{flag.replace('_', '-')} does not exist yet; leave it out")
+def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask) -> None:
+    """Answer the same question under each scenario of a file, and show them side by side."""
+    from solver.cli import answers, scenarios
+
+    found = scenarios.read(given["scenarios"], ctx, given)
+    asked = {name: ask(values) for name, values in found.items()}
+    with answers.searching() as search:
+        named = [(name, search.plan(each)) for name, each in asked.items()]
+    click.echo(answers.side_by_side(named, given["output"], _again(given["seed"])), nl=False)
+    if search.interrupted:
+        ctx.exit(errors.INTERRUPTED)
+    if given["exit_code"]:
+        ctx.exit(_code([plan for _, plan in named]))
+
+
+def _code(of: Sequence[plans.Plan]) -> int:
+    """What `--exit-code` says of plans: the gravest of them counts."""
+    if any(plan.unschedulable for plan in of):
+        return errors.LEFT_OUT
+    return errors.CHANGES if any(plan.create or plan.delete for plan in of) else errors.DONE
+
+
+def _again(seed: int) -> str:
+    """The command that gives the same answer again."""
+    words = sys.argv[1:]
+    if not words:
+        return ""
+    return "karpenter-ovhcloud " + shlex.join(words) + ("" if "--seed" in words else f" --seed {seed}")
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise errors.Failed(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _refuse(given: question.Values) -> None:
+    """One clear sentence for flags that do not go together, or do not exist yet."""
+    if given["warm_from"]:
+        raise errors.Wrong("--warm-from does not exist yet; leave it out")
     for flag in ("frontier", "max_evictions", "max_nodes"):
         if given[flag] and given["mode"] != "consolidate":
             raise errors.Wrong(f"--{flag.replace('_', '-')} is about removing nodes; use it with --mode consolidate")
+    if given["compare"] and given["mode"] == "consolidate":
+        raise errors.Wrong("--compare is about new nodes; use it with --mode provision or repack")
+    for flag in ("report", "compare", "frontier"):
+        if given[flag] and given["scenarios"]:
+            raise errors.Wrong(f"--{flag} is about one plan; leave it or --scenarios out")
+    if given["scenarios"] and given["output"] not in SIDE_BY_SIDE:
+        raise errors.Wrong(f"--scenarios is printed as {', '.join(SIDE_BY_SIDE)}; use one of them with -o")
     if (given["live"] or given["context"]) and given["files"]:
         raise errors.Wrong("--live reads a cluster, -f reads files; use one of them")
     if not (given["files"] or given["live"] or given["context"]):
         raise errors.Wrong("nothing to read; give manifests with -f FILE, -f DIR or -f - for standard input")
-
-
-def _cluster(ctx: click.Context, given: dict[str, Any]) -> clusters.Cluster:
-    """The cluster that files describe, or a live one by way of the root command, which knows how to read it."""
-    from solver.snapshot import reader
-
-    if not (given["live"] or given["context"]):
-        return reader.read(list(given["files"]), sys.stdin, scale=list(given["scale"]))
-    live = (ctx.obj or {}).get("live")
-    if live is None:
-        raise errors.Wrong("this program cannot read live clusters; use -f")
-    found = live(given["kubeconfig"], given["context"])
-    return reader.from_objects(found, strict=False, scale=list(given["scale"]), name="the cluster")
-
-
-def _options(given: dict[str, Any]) -> Options:
-    return Options(
-        mode=given["mode"],
-        now=given["now"] if given["now"] is not None else int(time.time()),
-        time_limit=given["time_limit"],
-        seed=given["seed"],
-        deterministic=given["deterministic"],
-        gap=given["gap"],
-        preference_policy=given["preference_policy"],
-        min_values_policy=given["min_values_policy"],
-        preference_price=given["preference_price"],
-        weights=given["weights"],
-        node_charge=given["node_charge"],
-        disruption_price=given["disruption_price"],
-        horizon=given["horizon"],
-        max_evictions=given["max_evictions"],
-        max_nodes=given["max_nodes"],
-        region=given["region"],
-        quota=given["quota"] or {},
-        only_flavors=given["only_flavors"],
-        without_flavors=given["without_flavors"],
-        without_zones=given["without_zones"],
-        feature_gates=given["feature_gates"] or {},
-    )
-
-
-def without_times(plan: plans.Plan) -> plans.Plan:
-    """The plan with all times 0, as `--deterministic` promises."""
-    phases = tuple(dataclasses.replace(p, seconds=0.0) for p in plan.solve.phases)
-    return dataclasses.replace(plan, solve=dataclasses.replace(plan.solve, wall_seconds=0.0, phases=phases))
-
-
-def _text(plan: plans.Plan, output: str) -> str:
-    from solver.render import document, manifests, people
-
-    if output == "json":
-        return document.to_json(plan)
-    if output == "yaml":
-        return document.to_yaml(plan)
-    if output == "name":
-        return manifests.names(plan)
-    if output == "manifests":
-        return manifests.to_yaml(plan)
-    again = "karpenter-ovhcloud " + shlex.join(sys.argv[1:]) if len(sys.argv) > 1 else ""
-    if again and "--seed" not in again:
-        again += f" --seed {plan.inputs.seed}"
-    return people.show(plan, wide=output == "wide", again=again)
-
-
-class _Meter:
-    """A line on standard error while the search takes longer than a second: elapsed, best cost, bound, gap."""
-
-    def __init__(self, *, enabled: bool) -> None:
-        self.enabled = enabled
-        self.width = 0
-
-    def show(self, progress: params.Progress) -> None:
-        """Write over the line before."""
-        if not self.enabled or progress.seconds < 1:
-            return
-        from solver.render import money, people
-
-        words = [f"{progress.seconds:5.1f} s"]
-        if progress.cost is not None:
-            words.append(f"best {money.text(progress.cost)} EUR/h")
-        if progress.bound:
-            words.append(f"bound {money.text(progress.bound)}")
-            if progress.cost is not None:
-                words.append(f"gap {people.gap(max(0, progress.cost - progress.bound) / progress.bound)}")
-        line = "  ".join(words)
-        click.echo(f"\r{line:<{self.width}}", err=True, nl=False)
-        self.width = len(line)
-
-    def clear(self) -> None:
-        """Remove the line."""
-        if self.width:
-            click.echo("\r" + " " * self.width + "\r", err=True, nl=False)
-            self.width = 0
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C once ends the search with the best plan so far, twice quits."""
-    stop = threading.Event()
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    """Importing the optimiser takes part of a second; Ctrl-C in it is quiet."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise click.Abort from None

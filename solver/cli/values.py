@@ -10,7 +10,30 @@ import click
 
 from crds import duration, quantity
 
+POLICIES = ("first-fit",)
 QUOTA_KEYS = ("vcpus", "memory", "instances")
+
+
+class Number(click.ParamType[float]):
+    """A number of at least `least` (or above it, with `above`) and at most `most`."""
+
+    name = "NUMBER"
+
+    def __init__(self, *, least: float = 0, most: float, above: bool = False) -> None:
+        self.least, self.most, self.above = least, most, above
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse decimal text."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number; write for instance 0.5 or 5, without a unit", param, ctx)
+        if not self.least <= number <= self.most or (self.above and number == self.least):
+            bounds = (
+                f"above {self.least:g} and at most {self.most:g}" if self.above else f"{self.least:g} to {self.most:g}"
+            )
+            self.fail(f"{value} is out of range; write a number {'' if self.above else 'from '}{bounds}", param, ctx)
+        return number
 
 
 class Euro(click.ParamType[int]):
@@ -83,6 +106,8 @@ class Quota(click.ParamType[dict[str, int]]):
                 self.fail(f"{part!r} is not one of vcpus=N, memory=Q, instances=N", param, ctx)
             if key in result:
                 self.fail(f"{key} is given twice; give it once", param, ctx)
+            if key != "memory" and not amount.removeprefix("-").isdecimal():
+                self.fail(f"{key} is a count; write a whole number, not {amount!r}", param, ctx)
             try:
                 units = quantity.whole(amount)
             except ValueError as error:
@@ -109,3 +134,19 @@ class Gates(click.ParamType[dict[str, bool]]):
                 self.fail(f"{part!r} is not NAME=true or NAME=false", param, ctx)
             result[key] = state.lower() == "true"
         return result
+
+
+class Policies(click.ParamType[tuple[str, ...]]):
+    """Names of policies to compare with, separated by commas."""
+
+    name = "NAMES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(str(value).split(",")))
+        for name in names:
+            if name not in POLICIES:
+                self.fail(f"{name!r} is no policy; write {', '.join(POLICIES)}", param, ctx)
+        return names

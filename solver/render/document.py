@@ -82,14 +82,14 @@ def _whole(plan: plans.Plan) -> Document:
     }
 
 
-def to_json(plan: plans.Plan) -> str:
-    """The document as indented JSON with a final newline."""
-    return json.dumps(to_document(plan), indent=2, ensure_ascii=False) + "\n"
+def to_json(document: Document) -> str:
+    """A document as indented JSON with a final newline."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def to_yaml(plan: plans.Plan) -> str:
-    """The document as YAML."""
-    return str(yaml.safe_dump(to_document(plan), sort_keys=False, allow_unicode=True, width=120))
+def to_yaml(document: Document) -> str:
+    """A document as YAML."""
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
 
 
 def amounts(values: Mapping[str, int]) -> dict[str, str]:

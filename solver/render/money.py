@@ -21,3 +21,10 @@ def text(micro: int) -> str:
 def monthly(micro: int) -> str:
     """EUR per month of 730 hours, two decimals."""
     return f"{micro * HOURS_PER_MONTH / 1_000_000:,.2f}"
+
+
+def gap(value: float | None) -> str:
+    """A gap as a percentage, 0 when it is closed."""
+    if value is None or value < 5e-7:
+        return "0"
+    return f"{100 * value:.2f}%" if value >= 5e-5 else "<0.01%"

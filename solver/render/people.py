@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from crds import quantity
 from solver import plan as plans
-from solver.render import columns, money
+from solver.render import columns, comparison, money
 
 LEFT_OUT_SHOWN = 10
 STEPS_SHOWN = 10
@@ -17,7 +17,9 @@ GONE_SHOWN = 20
 RELAXATIONS_SHOWN = 3
 
 
-def show(plan: plans.Plan, *, wide: bool = False, again: str = "") -> str:
+def show(
+    plan: plans.Plan, *, wide: bool = False, again: str = "", others: Sequence[tuple[str, plans.Plan]] = ()
+) -> str:
     """
     The plan as text.
 
@@ -26,6 +28,7 @@ def show(plan: plans.Plan, *, wide: bool = False, again: str = "") -> str:
     plan: the plan.
     wide: one line per node instead of one per kind of node, with requests, options and pods.
     again: the command that gives this plan again.
+    others: this plan and those of other policies, by name.
     """
     parts = [verdict(plan) + "\n"]
     if plan.create:
@@ -41,6 +44,8 @@ def show(plan: plans.Plan, *, wide: bool = False, again: str = "") -> str:
             columns.table(["KEEP", "NODEPOOL", "REASON"], [(k.node, k.node_pool, k.reason) for k in plan.keep])
         )
     parts.append(_cost(plan))
+    if others:
+        parts.append(comparison.table(others))
     if plan.unschedulable:
         parts.append(_left_out(plan.unschedulable, all_of_them=wide))
     if plan.notes:
@@ -74,15 +79,24 @@ def verdict(plan: plans.Plan) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
+
+
+Kind = tuple[str, str, str, bool, int]
+"""NodePool, flavor, zone, whether billed by the month, and micro-euro per hour."""
+
+
+def kinds(nodes: Sequence[plans.NewNode]) -> list[tuple[Kind, list[plans.NewNode]]]:
+    """New nodes by kind, in the order of NodePool, flavor and zone."""
+    found: dict[Kind, list[plans.NewNode]] = defaultdict(list)
+    for node in nodes:
+        found[(node.node_pool, node.flavor, node.zone, node.monthly_billed, node.hourly)].append(node)
+    return sorted(found.items())
 
 
 def _kinds(nodes: Sequence[plans.NewNode]) -> str:
-    kinds: dict[tuple[str, str, str, bool, int], list[plans.NewNode]] = defaultdict(list)
-    for node in nodes:
-        kinds[(node.node_pool, node.flavor, node.zone, node.monthly_billed, node.hourly)].append(node)
     rows = []
-    for (pool, flavor, zone, monthly, hourly), same in sorted(kinds.items()):
+    for (pool, flavor, zone, monthly, hourly), same in kinds(nodes):
         rows.append(
             (
                 len(same),
@@ -114,10 +128,14 @@ def _kinds(nodes: Sequence[plans.NewNode]) -> str:
     return columns.table(heads, rows, right=["CREATE", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH"])
 
 
-def _used(nodes: Sequence[plans.NewNode], resource: str) -> str:
-    """How much of a resource is requested, as a share of what the nodes have."""
+def share(nodes: Sequence[plans.NewNode], resource: str) -> float:
+    """How much of a resource is requested, as a share of what the nodes have; 0 when they have none."""
     there = sum(n.allocatable.get(resource, 0) for n in nodes)
-    return f"{100 * sum(n.requests.get(resource, 0) for n in nodes) / there:.0f}%" if there else "-"
+    return sum(n.requests.get(resource, 0) for n in nodes) / there if there else 0.0
+
+
+def _used(nodes: Sequence[plans.NewNode], resource: str) -> str:
+    return f"{100 * share(nodes, resource):.0f}%"
 
 
 def _nodes(nodes: Sequence[plans.NewNode]) -> str:
@@ -133,7 +151,7 @@ def _nodes(nodes: Sequence[plans.NewNode]) -> str:
             f"{_amount(n.requests, 'memory')}/{_amount(n.allocatable, 'memory')}",
             money.text(n.hourly),
             ",".join(n.flavor_options),
-            _names(n.pods),
+            names(n.pods),
         )
         for n in nodes
     ]
@@ -159,7 +177,8 @@ def _amount(amounts: Mapping[str, int], resource: str) -> str:
     return quantity.format_units(resource, amounts.get(resource, 0))
 
 
-def _names(pods: Sequence[str]) -> str:
+def names(pods: Sequence[str]) -> str:
+    """The first few names, and how many there are in all."""
     shown = ",".join(pods[:3])
     return shown + (f",… ({len(pods)} in all)" if len(pods) > 3 else "")
 
@@ -178,7 +197,7 @@ def _gone(nodes: Sequence[plans.GoneNode], *, all_of_them: bool) -> str:
 def _steps(steps: Sequence[plans.Step], *, all_of_them: bool) -> str:
     shown = steps if all_of_them else steps[:STEPS_SHOWN]
     rows: list[tuple[object, ...]] = [
-        (i, _names(s.launch) or "-", len(s.move), _names(s.delete) or "-", f"{s.seconds}s")
+        (i, names(s.launch) or "-", len(s.move), names(s.delete) or "-", f"{s.seconds}s")
         for i, s in enumerate(shown, 1)
     ]
     if len(shown) < len(steps):
@@ -219,23 +238,16 @@ def _cost(plan: plans.Plan) -> str:
         )
     if cost.lower_bound is not None:
         proof = f"bound: no plan can cost less than {money.text(cost.lower_bound)} EUR/hour"
-        lines.append(f"{proof}; gap {gap(cost.gap)}")
+        lines.append(f"{proof}; gap {money.gap(cost.gap)}")
     if cost.optimum is not None:
         lines.append(f"from zero: the cheapest fleet found for all pods costs {money.text(cost.optimum)} EUR/hour")
     for flavor in cost.unpriced_flavors:
         lines.append(f"left aside: flavor {flavor} has no known price")
     lines.append(
-        f"found: {plan.solve.wall_seconds:.2f} s, {plan.solve.pod_classes} pod classes, seed {plan.inputs.seed}, "
+        f"found: {plan.solve.wall_seconds:.2f} s, {_count(plan.solve.pod_classes, 'pod class')}, seed {plan.inputs.seed}, "
         f"catalogue {plan.inputs.catalog}"
     )
     return "\n".join(lines) + "\n"
-
-
-def gap(value: float | None) -> str:
-    """A gap as a percentage, 0 when it is closed."""
-    if value is None:
-        return "0"
-    return "0" if value < 5e-7 else f"{100 * value:.2f}%" if value >= 5e-5 else "<0.01%"
 
 
 def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:

@@ -79,8 +79,10 @@ class Consolidation:
 
     def phase(self, name: str, started: float) -> None:
         """Record a phase and report progress."""
-        self.phases.append(plans.Phase(name, self.budget.seconds() - started, self.value.cost))
-        self.settings.progress(params.Progress(self.budget.seconds(), self.value.cost, self.bound))
+        self.phases.append(plans.Phase(name, self.budget.seconds() - started, evaluate.price(self.problem, self.best)))
+        self.settings.progress(
+            params.Progress(self.budget.seconds(), evaluate.price(self.problem, self.best), self.bound)
+        )
 
     def found(self) -> params.Found:
         """The answer so far."""

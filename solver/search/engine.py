@@ -100,13 +100,13 @@ class Engine:
 
     def phase(self, name: str, started: float) -> None:
         """Record a phase and report progress."""
-        self.phases.append(plans.Phase(name, self.budget.seconds() - started, self.value.cost))
+        self.phases.append(plans.Phase(name, self.budget.seconds() - started, evaluate.price(self.problem, self.best)))
         self.report()
 
     def report(self) -> None:
         """Tell the caller how things stand."""
         bound = int(self.bound) if self.bound > 0 else None
-        self.settings.progress(params.Progress(self.budget.seconds(), self.value.cost, bound))
+        self.settings.progress(params.Progress(self.budget.seconds(), evaluate.price(self.problem, self.best), bound))
 
     def gap(self) -> float:
         """Relative distance of the incumbent to the bound; infinite without a bound."""

@@ -70,10 +70,32 @@ def read(paths: Sequence[str], stdin: TextIO | None = None, *, scale: Sequence[s
 
     Raises `errors.SnapshotError` with everything that is wrong.
     """
-    reading = _Reading()
+    return load(paths, stdin).cluster(scale)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Input:
+    """What was read, before it is understood: one input may be asked about with several edits."""
+
+    objects: Sequence[source.RawObject]
+    problems: tuple[errors.Problem, ...]
+    notes: tuple[str, ...]
+
+    def cluster(self, scale: Sequence[str] = ()) -> cluster.Cluster:
+        """The cluster after the `scale` edits. Raises `errors.SnapshotError` with everything that is wrong."""
+        reading = _Reading()
+        reading.problems += self.problems
+        reading.notes += self.notes
+        with _no_garbage():
+            return reading.finish(edit.scale(self.objects, scale, reading.problems) if scale else self.objects)
+
+
+def load(paths: Sequence[str], stdin: TextIO | None = None) -> Input:
+    """The raw objects of files, directories and "-" (`stdin`); problems wait until they are understood."""
+    problems: list[errors.Problem] = []
+    notes: list[str] = []
     with _no_garbage():
-        raw = source.load(paths, stdin, reading.problems, reading.notes)
-        return reading.finish(edit.scale(raw, scale, reading.problems) if scale else raw)
+        return Input(source.load(paths, stdin, problems, notes), tuple(problems), tuple(notes))
 
 
 def from_objects(

@@ -27,6 +27,11 @@ def test_help_lists_the_commands(capsys, monkeypatch):
     assert all(name in outcome.out for name in ("solve", "catalog", "crds", "completion"))
 
 
+def test_help_as_a_word(capsys, monkeypatch):
+    """`help` explains a command as `--help` does."""
+    assert run(capsys, monkeypatch, "help", "solve").out == run(capsys, monkeypatch, "solve", "--help").out
+
+
 def test_version(capsys, monkeypatch):
     """`--version` prints name and version."""
     assert run(capsys, monkeypatch, "--version").out.startswith("karpenter-ovhcloud, version ")
@@ -37,7 +42,9 @@ def test_unknown_command(capsys, monkeypatch):
     outcome = run(capsys, monkeypatch, "slove")
 
     assert outcome.code == 2
-    assert "No such command 'slove'" in outcome.err
+    assert outcome.err == (
+        "error: no such command 'slove'. Did you mean 'solve'? (karpenter-ovhcloud --help shows what there is)\n"
+    )
 
 
 def test_crds_are_what_the_chart_ships(capsys, monkeypatch):

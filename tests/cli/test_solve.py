@@ -175,47 +175,59 @@ def test_catalogue_file(solve, tmp_path: Path):
     assert plan["cost"]["createHourly"] == 10
 
 
-MISTAKES: list[tuple[tuple[str, ...], str]] = [
-    ((), "nothing to read; give manifests with -f"),
-    (("-f", INFLATE, "-o", "xml"), "-o xml is unknown; use table, wide, json"),
-    (("-f", INFLATE, "-o", "html"), "-o html does not exist yet"),
-    (("-f", INFLATE, "--report", "r.html"), "--report does not exist yet; leave it out"),
-    (("-f", INFLATE, "--scenarios", "s.yaml"), "--scenarios does not exist yet"),
-    (("-f", INFLATE, "--compare", "first-fit"), "--compare does not exist yet"),
-    (("--live", "-f", INFLATE), "--live reads a cluster, -f reads files; use one of them"),
-    (("-f", "/nowhere.yaml"), "/nowhere.yaml"),
-    (("-f", INFLATE, "--time-limit", "0"), "'--time-limit': 0.0 is not in the range"),
-    (("-f", INFLATE, "--time-limit", "soon"), "'--time-limit': 'soon' is not a valid float"),
-    (("-f", INFLATE, "--seed", "-1"), "'--seed': -1 is not in the range"),
-    (("-f", INFLATE, "--gap", "2"), "'--gap': 2.0 is not in the range"),
-    (("-f", INFLATE, "--now", "yesterday"), "'yesterday' is not an RFC 3339 time"),
-    (("-f", INFLATE, "--now", "2026-05-04T08:00:00"), "has no offset"),
-    (("-f", INFLATE, "--quota", "cpus=3"), "'cpus=3' is not one of vcpus=N, memory=Q, instances=N"),
-    (("-f", INFLATE, "--quota", "vcpus=3,vcpus=4"), "vcpus is given twice"),
-    (("-f", INFLATE, "--quota", "memory=lots"), "memory: "),
-    (("-f", INFLATE, "--quota", "vcpus=-3"), "vcpus is negative"),
-    (("-f", INFLATE, "--node-charge", "-1"), "'-1' is out of range"),
-    (("-f", INFLATE, "--node-charge", "cheap"), "'cheap' is not an amount"),
-    (("-f", INFLATE, "--horizon", "0s"), "'0s' is not positive"),
-    (("-f", INFLATE, "--horizon", "a day"), "'--horizon'"),
-    (("-f", INFLATE, "--feature-gates", "StaticCapacity"), "is not NAME=true or NAME=false"),
-    (("-f", INFLATE, "--preference-policy", "Maybe"), "'Maybe' is not one of"),
-    (("-f", INFLATE, "--weights", "light"), "'light' is not one of"),
-    (("-f", INFLATE, "--mode", "shrink"), "'shrink' is not one of"),
-    (("-f", INFLATE, "--region", "GRA99"), "GRA99"),
-    (("-f", INFLATE, "--catalog", "/nowhere.csv"), "/nowhere.csv"),
-    (("-f", INFLATE, "--scale", "inflate=3"), "inflate=3"),
-    (("-f", INFLATE, "--scale", "deployment/other=3"), "other"),
-    (("-f", INFLATE, "--frobnicate"), "No such option"),
-]
+def test_compare_shows_what_first_fit_would_do(solve):
+    """The same pods by first-fit-decreasing, judged by the same checker, beside this plan."""
+    example = str(ROOT / "examples" / "ha-production")
+    table = solve("-f", example, "--compare", "first-fit").out
+    (other,) = plan_of(solve("-f", example, "--compare", "first-fit", "-o", "json"))["compared"]
+
+    assert "this plan       3   3 x b3-32            15          0     0.6138" in table
+    assert "first-fit       5   5 x b3-32            15          0     1.0230" in table
+    assert (other["policy"], other["nodes"], other["verification"]["ok"]) == ("first-fit", 5, True)
 
 
-@pytest.mark.parametrize(("words", "sentence"), MISTAKES, ids=[" ".join(w)[-60:] or "nothing" for w, _ in MISTAKES])
-def test_mistakes(solve, words: tuple[str, ...], sentence: str):
-    """Wrong usage: one clear sentence on standard error, exit code 2, nothing on standard output, no traceback."""
-    outcome = solve(*words)
+def test_report_is_one_page(solve, tmp_path: Path):
+    """--report writes the page that -o html prints, beside the usual output."""
+    path = tmp_path / "report.html"
+    outcome = solve("-f", INFLATE, "--deterministic", "--report", str(path))
+    page = solve("-f", INFLATE, "--deterministic", "-o", "html").out
 
-    assert outcome.code == 2
-    assert outcome.out == ""
-    assert sentence in outcome.err
-    assert "Traceback" not in outcome.err
+    assert outcome.out.startswith("2 nodes to create")
+    assert path.read_text().partition("<p>again")[0] == page.partition("<p>again")[0]
+    assert page.startswith("<!DOCTYPE html>")
+
+
+SCENARIOS = """
+as it is: {}
+black friday:
+  scale: deployment/inflate=40
+zone gone:
+  region: EU-WEST-PAR
+  without-zone: [eu-west-par-a, eu-west-par-b]
+"""
+
+
+def test_scenarios_are_compared_in_one_table(solve, tmp_path: Path):
+    """Each scenario adds its flags to those given; the first one is what others are held against."""
+    path = tmp_path / "scenarios.yaml"
+    path.write_text(SCENARIOS)
+    lines = solve("-f", INFLATE, "--scenarios", str(path)).out.splitlines()
+    found = json.loads(solve("-f", INFLATE, "--scenarios", str(path), "-o", "json").out)
+    plans = {item["name"]: item["plan"] for item in found["items"]}
+
+    assert [line.split("   ")[0].strip() for line in lines[:4]] == ["SCENARIO", "as it is", "black friday", "zone gone"]
+    assert "+" in lines[2]
+    assert len(plans["black friday"]["placements"]) == 40
+    assert {node["zone"] for node in plans["zone gone"]["create"]} == {"eu-west-par-c"}
+    for plan in plans.values():
+        jsonschema.validate(plan, SCHEMA)
+
+
+def test_scenarios_read_standard_input_once(solve, tmp_path: Path):
+    """All scenarios ask about the same manifests, also when these come through a pipe."""
+    path = tmp_path / "scenarios.yaml"
+    path.write_text("five: {scale: deployment/inflate=5}\nsix: {scale: deployment/inflate=6}\n")
+    text = "---\n".join(each.read_text() for each in sorted(Path(INFLATE).glob("*.yaml")))
+    found = json.loads(solve("-f", "-", "--scenarios", str(path), "-o", "json", stdin=text).out)
+
+    assert [len(item["plan"]["placements"]) for item in found["items"]] == [5, 6]

@@ -1,5 +1,6 @@
 """
-Wrong inputs and what is said about each: one line that names file, object and field, what is wrong and what to write.
+More wrong inputs than the table of `tests/cli/test_mistakes.py` has, for each field: one line that names file, object
+and field, what is wrong and what to write.
 
 All of these make `solve` end with exit code 2.
 """
@@ -21,73 +22,21 @@ POD = make.pod()
 DEPLOYMENT = make.workload()
 POOL = make.node_pool()
 CLASS = make.node_class()
-BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-)
 
 FILES: list[tuple[str, bytes, str]] = [
-    ("empty.yaml", b"", "is empty; give a file with Kubernetes manifests"),
     ("comment.yaml", b"# nothing here\n---\n", "holds no Kubernetes object; give a file with Kubernetes manifests"),
-    ("binary.yaml", bytes(range(256)), "is a binary file; give manifests as YAML or JSON text"),
     ("packed.yaml", gzip.compress(b"kind: Pod"), "is a binary file; give manifests as YAML or JSON text"),
-    (
-        "latin1.yaml",
-        "name: é".encode("latin-1"),
-        "byte 7: incomplete UTF-8 octet sequence; write plain UTF-8 text without control characters",
-    ),
     ("latin1.json", '{"name": "é"}'.encode("latin-1"), "byte 11 is not UTF-8; write UTF-8 text"),
-    (
-        "truncated.yaml",
-        b'kind: Pod\nmetadata:\n  name: "web',
-        (
-            "line 3, column 13: not valid YAML (while scanning a quoted scalar: found unexpected end of stream); "
-            "the text ends too early: is the file complete?"
-        ),
-    ),
-    (
-        "truncated.json",
-        b'{"kind": "Pod", "metadata": {',
-        (
-            "line 1, column 30: not valid JSON (Expecting property name enclosed in double quotes); "
-            "the text ends too early: is the file complete?"
-        ),
-    ),
     ("cut.yaml", b"apiVersion: v1\nitems: []\n", "kind: is missing; is the file complete?"),
-    ("bomb.yaml", BOMB.encode(), "line 6: aliases repeat more than 100000 values; write the values out"),
-    ("deep.yaml", b"- " * 100_000_000, "line 1: nested more than 200 levels deep; no Kubernetes object is"),
     ("deep.json", b'{"a":' * 1_000_000, "nested too deeply; no Kubernetes object is"),
-    (
-        "twice.yaml",
-        b"kind: Pod\nkind: Pod\n",
-        'line 2: the key "kind" stands twice in one mapping; keep one of the two',
-    ),
     ("twice.json", b'{"kind": "Pod", "kind": "Pod"}', 'the key "kind" stands twice in one object; keep one of the two'),
     ("infinite.json", b'{"replicas": Infinity}', "Infinity is no JSON number; write a number"),
-    (
-        "tabs.yaml",
-        b"metadata:\n\tname: web\n",
-        (
-            "line 2, column 1: not valid YAML (while scanning for the next token: found character that cannot start "
-            "any token); indent with blanks, not with tabs"
-        ),
-    ),
-    (
-        "chart.yaml",
-        b"kind: Pod\n{{- if .Values.x }}\n",
-        (
-            "line 3, column 1: not valid YAML (while scanning a simple key: could not find expected ':'); "
-            "this looks like a template: render it first, for instance with helm template"
-        ),
-    ),
-    ("text.yaml", b"hello", "is a text, not a Kubernetes object; write a mapping with apiVersion, kind and metadata"),
     (
         "list.yaml",
         b"- a\n- b\n",
         "is a list, not a Kubernetes object; write a mapping with apiVersion, kind and metadata",
     ),
-    ("values.yaml", b"replicas: 3\n", 'kind: is missing; write it, for instance "kind: Pod"'),
     ("number.yaml", b"kind: 5\napiVersion: v1\n", 'kind: is not a text; write it, for instance "kind: Pod"'),
-    ("items.yaml", b"{apiVersion: v1, kind: List, items: 3}", "items: is not a list; write the objects as a list"),
     (
         "item.yaml",
         b"{apiVersion: v1, kind: List, items: [1]}",
@@ -102,14 +51,10 @@ QUANTITY = (
     "such as 500m, 2 or 4Gi"
 )
 CPU = "spec.containers[0].resources.requests.cpu"
-REF = "spec.template.spec.nodeClassRef"
-REQUIREMENTS = "spec.template.spec.requirements"
-AWS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 NEAR = {"topologyKey": "zone", "labelSelector": {"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]}}
 HEAVY = {"weight": 200, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
 REQUIRED, PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
-WRONG_OPERATOR = {"key": "kubernetes.io/arch", "operator": "Inn", "values": ["amd64"]}
 LATER = make.named("storage.k8s.io/v1", "StorageClass", "fast", provisioner="x", volumeBindingMode="Later")
 
 
@@ -121,20 +66,13 @@ def spread(**fields: object) -> make.Raw:
 
 OBJECTS: list[tuple[list[make.Raw], str, str]] = [
     # Names and kinds.
-    ([make.without_field(POD, "metadata.name")], "Pod, metadata.name", 'is missing; write it, for instance "web"'),
     ([make.pod("Web_1")], "Pod default/Web_1, metadata.name", NO_NAME),
     ([make.with_field(POD, "metadata.name", 5)], "Pod default/, metadata.name", NO_NAME),
-    (
-        [POD, POD],
-        "document 2, Pod default/web",
-        "stands twice, first in input.yaml, document 1; keep one of the two",
-    ),
     (
         [POOL, POOL, CLASS],
         "document 2, NodePool general",
         "stands twice, first in input.yaml, document 1; keep one of the two",
     ),
-    ([{**POD, "kind": "pod"}], "pod web, kind", "there is no kind pod; write Pod"),
     ([{**POOL, "kind": "Nodepool"}], "Nodepool general, kind", "there is no kind Nodepool; write NodePool"),
     ([{**DEPLOYMENT, "apiVersion": "v1"}], "Deployment web, apiVersion", "there is no Deployment in v1; write apps/v1"),
     # Types.
@@ -143,7 +81,6 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         "Pod default/web, spec.containers",
         "is missing; list at least one container",
     ),
-    ([make.pod(containers=[])], "Pod default/web, spec.containers", "is missing; list at least one container"),
     (
         [make.pod(containers={"name": "a"})],
         "Pod default/web, spec.containers",
@@ -154,16 +91,10 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         "Pod default/web, spec.containers[0]",
         "'nginx' is not a mapping; write keys and values",
     ),
-    ([make.pod(nodeName=5)], "Pod default/web, spec.nodeName", '5 is not a text; put it in quotes: "5"'),
     (
         [make.pod(nodeSelector={"spot": True})],
         "Pod default/web, spec.nodeSelector.spot",
         'true is not a text; put it in quotes: "true"',
-    ),
-    (
-        [make.pod(hostNetwork="yes")],
-        "Pod default/web, spec.hostNetwork",
-        "'yes' is not a boolean; write true or false, without quotes",
     ),
     (
         [make.with_field(POD, "metadata.creationTimestamp", "yesterday")],
@@ -171,8 +102,6 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         "'yesterday' is not an instant; write it as in \"2026-05-01T10:00:00Z\"",
     ),
     # Amounts.
-    ([make.with_field(POD, CPU, "1 core")], f"Pod default/web, {CPU}", f"'1 core' {QUANTITY}"),
-    ([make.with_field(POD, CPU, "-1")], f"Pod default/web, {CPU}", "'-1' is negative; write an amount of 0 or more"),
     (
         [make.with_field(POD, "spec.containers[0].resources.limits", {"cpu": "500m"})],
         f"Pod default/web, {CPU}",
@@ -184,11 +113,6 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         "99999 is too large; write at most 65535",
     ),
     # Constraints.
-    (
-        [make.pod(tolerations=[{"key": "a", "operator": "Like"}])],
-        "Pod default/web, spec.tolerations[0].operator",
-        "'Like' is not allowed; write Equal or Exists",
-    ),
     (
         [make.pod(tolerations=[{"key": "a", "operator": "Exists", "effect": "NoSchedul"}])],
         "Pod default/web, spec.tolerations[0].effect",
@@ -231,17 +155,6 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
     ),
     # Workloads.
     (
-        [make.without_field(DEPLOYMENT, "spec.template")],
-        "Deployment default/web, spec.template",
-        "is missing; write the pod's metadata and spec",
-    ),
-    ([make.workload(replicas=-1)], "Deployment default/web, spec.replicas", "-1 is too small; write 0 or more"),
-    (
-        [make.with_field(DEPLOYMENT, "spec.replicas", "3")],
-        "Deployment default/web, spec.replicas",
-        "'3' is not a whole number; write a number without quotes",
-    ),
-    (
         [make.workload(replicas=10**6)],
         "Deployment default/web, spec.replicas",
         "1000000 pods are too many for one workload; write at most 100000",
@@ -262,44 +175,7 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         "is missing; list at least one container",
     ),
     # NodePools and node classes.
-    (
-        [POOL],
-        f"NodePool general, {REF}.name",
-        'there is no OVHNodeClass "default" in the input; add the OVHNodeClass manifest',
-    ),
-    (
-        [make.node_pool(node_class="paris"), CLASS],
-        f"document 1, NodePool general, {REF}.name",
-        'there is no OVHNodeClass "paris" in the input; write default, or add it',
-    ),
-    (
-        [make.with_field(POOL, REF, AWS)],
-        f"NodePool general, {REF}",
-        (
-            "karpenter.k8s.aws/EC2NodeClass is no node class of OVHcloud; "
-            "write group karpenter.ovhcloud.sh and kind OVHNodeClass"
-        ),
-    ),
-    (
-        [{**POOL, "apiVersion": "karpenter.sh/v1beta1"}],
-        "NodePool general, apiVersion",
-        "'karpenter.sh/v1beta1' is not supported; write karpenter.sh/v1",
-    ),
     ([make.without_field(POOL, "spec.template")], "NodePool general, spec.template", "is missing; "),
-    ([make.node_pool(limit={"cpu": 1})], "NodePool general, spec.limit", "is not a field; did you mean limits?"),
-    ([make.node_pool(limits={"cpu": "many"})], "NodePool general, spec.limits.cpu", "'many' is not a quantity"),
-    ([make.node_pool(limits={"cpu": -1})], "NodePool general, spec.limits.cpu", "-1 is "),
-    ([make.node_pool(weight=0)], "NodePool general, spec.weight", "0 is "),
-    (
-        [make.with_field(POOL, REQUIREMENTS, [WRONG_OPERATOR])],
-        f"NodePool general, {REQUIREMENTS}[0].operator",
-        "'Inn' is not one of In, NotIn, Exists, DoesNotExist, Gt, Lt, Gte, Lte",
-    ),
-    (
-        [make.without_field(CLASS, "spec.region")],
-        "OVHNodeClass default, spec.region",
-        "is missing; write region: GRA11",
-    ),
     (
         [make.with_field(CLASS, "spec.monthlyBilled", "yes")],
         "OVHNodeClass default, spec.monthlyBilled",
