@@ -54,23 +54,44 @@ def kept(of: cluster.Cluster, **asked: Any) -> dict[str, str]:
 
 def carried_out(of: cluster.Cluster, done: plan.Plan) -> cluster.Cluster:
     """The cluster after all steps: removed nodes and their claims are gone, new ones are ready, pods run where planned."""
+    return under_way(of, done, len(done.steps))[0]
+
+
+def under_way(of: cluster.Cluster, done: plan.Plan, steps: int) -> tuple[cluster.Cluster, dict[str, str]]:
+    """
+    The cluster after so many steps, and the pods that the last of them has moved or found a place for.
+
+    A pod without a place is gone with its node when somebody makes it anew, and waits otherwise.
+    """
+    named = {key for step in done.steps for key in step.move}
+    there = of.nodes.keys() | of.node_claims.keys()
+    gone: set[str] = set()
+    placed: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for step in done.steps[:steps]:
+        there |= set(step.launch)
+        gone |= set(step.delete)
+        arriving = {key: name for key, name in done.placements.items() if key not in named and name in there}
+        last = {key: name for key, name in (arriving | dict(step.move)).items() if key not in placed}
+        placed |= last
     after = copy.copy(of)
-    gone = {each.node for each in done.delete}
-    claims = {each.node_claim for each in done.delete}
     after.nodes = {name: node for name, node in of.nodes.items() if name not in gone}
-    after.node_claims = {name: claim for name, claim in of.node_claims.items() if name not in claims}
+    after.node_claims = {name: claim for name, claim in of.node_claims.items() if claim.node not in gone}
     for new in done.create:
-        own = {**new.labels, labels.HOSTNAME: new.name, "karpenter.sh/registered": "true"}
-        node = b.node(new.name, new.zone, new.flavor, labels=own)
-        after.nodes[new.name] = node
-        after.node_claims[new.name] = b.claim(new.name, node, new.node_pool, annotations=new.annotations, created=NOW)
+        if new.name in there:
+            own = {**new.labels, labels.HOSTNAME: new.name, "karpenter.sh/registered": "true"}
+            node = b.node(new.name, new.zone, new.flavor, labels=own, taints=new.taints)
+            after.nodes[new.name] = node
+            after.node_claims[new.name] = b.claim(
+                new.name, node, new.node_pool, annotations=new.annotations, created=NOW
+            )
     after.pods = {}
     for key, pod in of.pods.items():
-        place = done.placements.get(key, "" if pod.node in gone else pod.node)
-        if pod.node in gone and key not in done.placements and pod.owner is not None:
+        place = placed.get(key, "" if pod.node in gone else pod.node)
+        if pod.node in gone and key not in placed and pod.owner is not None:
             continue
         after.pods[key] = dataclasses.replace(pod, node=place, nominated_node="")
-    return after
+    return after, last
 
 
 def draw(seed: int) -> cluster.Cluster:
