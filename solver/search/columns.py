@@ -1,49 +1,87 @@
 """
-Column generation: a linear program over patterns (what one node may hold), for the bound and where pods are big against
-nodes.
+Column generation: a linear program over patterns (what one node may hold), for the bound and for the plan.
 
 1. The master chooses how often to use each known pattern; its duals say what a pod of each class is worth.
-2. Pricing looks, kind by kind, for a pattern that is worth more than the node costs: vectorised fills and exchanges, or
-   all patterns at once
-   where nodes hold few pods.
-3. When nothing is found, exact knapsacks bound how much any pattern could still be worth. Dividing the duals by the
-   worst ratio makes them feasible for all
-   patterns, so counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming
-       problems", 1990).
-4. A dive rounds the master: whole parts are taken, the rest is solved again, until nothing is left.
+2. Pricing looks for patterns that are worth more than their node costs: by a dynamic program and exchanges, by random
+   fills where rules between pods of one node forbid that, and exactly in the end (`knapsack`).
+3. Duals jump about, so patterns are asked for at a point between them and the best point so far, the one with the
+   highest bound (Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997).
+4. Exact pricing gives the largest worth per cost over all patterns. Duals divided by it are feasible for all of them, so
+   counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
+5. `whole` takes whole parts of the master's solution: all but about one node per class. A dive solves the rest again and
+   takes whole parts of that.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Callable
+from concurrent import futures
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver.search import field as fields
 from solver.search import fill as fills
-from solver.search import linear
+from solver.search import knapsack, linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 
-SMOOTHING = 0.5
-ENUMERATION_LIMIT = 1500
+CLOSE = 2e-4
+"""A gap between master and bound that is not worth closing, and what a pattern must be worth beyond its cost."""
+TRIES = 16
+POLISH = 8
+FILLS = 12
+PULLS = (0.5, 0.25, 0.0)
+"""How far the point to price at is drawn from the duals towards the best one, tried until patterns are found."""
+QUICK = 1.003
+"""While quick pricing finds patterns worth this much, exact pricing waits."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Master:
+    """The linear master's solution: its value, uses (P,) of patterns, duals (C,)."""
+
+    value: float
+    uses: Floats
+    duals: Floats
+
+
+@dataclasses.dataclass(slots=True)
+class Effort:
+    """What pricing may take: asked `stop` often; `deterministic` limits work instead of time."""
+
+    stop: Callable[[], bool]
+    deterministic: bool
+    seed: int
+    workers: int
 
 
 class Columns:
-    """Patterns known so far for one field: `kind` (P,), `counts` (P, C)."""
+    """
+    Patterns known so far for one field: `kind` (P,), `counts` (P, C).
 
-    def __init__(self, field: fields.Field, limits: Ints) -> None:
+    `centre` (C,) is the point with the highest bound, `bound` that bound in micro-euro per hour, node charges not
+    included.
+    """
+
+    def __init__(self, field: fields.Field, limits: Ints, centre: Floats, bound: float, charge: int) -> None:
+        """`limits` (C,) pods there are; duals of a relaxation and its bound to start from; node charge in the costs."""
         self.field = field
         self.limits = limits
+        self.price_of = np.maximum(field.cost - charge, 1.0)
         self.kind = np.zeros(0, dtype=np.int64)
         self.counts = np.zeros((0, field.ok.shape[0]), dtype=np.int32)
-        self.complete = False
+        self.centre = np.maximum(centre, 0.0)
+        self.bound = bound
+        self.most = knapsack.capacity(field)
+        self.table = knapsack.Table(field, limits) if field.host.empty else None
+        self._believed = (bound, self.centre)
         self._seen: set[bytes] = set()
 
-    def add(self, kind: Ints, counts: NDArray[np.int32]) -> int:
+    def add(self, kind: Ints, counts: Rows) -> int:
         """Add patterns; known ones are passed over. Returns how many were new."""
         new = []
         for index in range(len(kind)):
@@ -58,285 +96,193 @@ class Columns:
 
     def add_singles(self) -> None:
         """One pattern per class: as many of it as its cheapest kind per pod holds."""
-        field = self.field
-        most = capacity(field)
-        for index in range(len(self.limits)):
-            if self.limits[index] == 0 or not field.ok[index].any():
-                continue
-            number = np.minimum(most[index], self.limits[index])
-            price = np.where(field.ok[index] & (number > 0), field.cost / np.maximum(number, 1), np.inf)
-            kind = int(price.argmin())
-            row = np.zeros((1, len(self.limits)), dtype=np.int32)
-            row[0, index] = number[kind]
-            self.add(np.array([kind]), row)
+        number = np.minimum(self.most, self.limits[:, None])
+        price = np.where(number > 0, self.field.cost / np.maximum(number, 1), np.inf)
+        kind = price.argmin(axis=1)
+        there = np.flatnonzero(np.isfinite(price.min(axis=1, initial=np.inf)))
+        rows = np.zeros((len(there), len(self.limits)), dtype=np.int32)
+        rows[np.arange(len(there)), there] = number[there, kind[there]]
+        self.add(kind[there], rows)
 
-    def enumerate(self) -> bool:
-        """Add all maximal patterns where there are few; False when there are too many."""
-        patterns = maximal_patterns(self.field, self.limits, ENUMERATION_LIMIT)
-        if patterns is None:
-            return False
-        self.add(*patterns)
-        self.complete = True
-        return True
-
-    def master(self, counts: Floats, *, time_limit: float | None = None) -> tuple[float, Floats, Floats] | None:
-        """Solve the linear master for these counts: value, uses (P,), duals (C,)."""
-        size = len(self.kind)
-        program = linear.Program(self.field.cost[self.kind], np.zeros(size), np.full(size, np.inf))
-        rows = program.add_rows(counts, np.full(len(counts), np.inf))
-        column, row = np.nonzero(self.counts)
-        program.add_entries(rows[row], column, self.counts[column, row].astype(np.float64))
-        answer = linear.solve(program, time_limit=time_limit)
+    def master(self, counts: Ints, patterns: Ints | None = None) -> Master | None:
+        """Solve the linear master for these counts, over some of the patterns or all."""
+        some = np.arange(len(self.kind)) if patterns is None else patterns
+        program = linear.Program(self.field.cost[self.kind[some]], np.zeros(len(some)), np.full(len(some), np.inf))
+        there = np.flatnonzero(counts)
+        rows = program.add_rows(counts[there].astype(np.float64), np.full(len(there), np.inf))
+        table = self.counts[some][:, there]
+        column, row = np.nonzero(table)
+        program.add_entries(rows[row], column, table[column, row].astype(np.float64))
+        answer = linear.solve(program)
         if answer is None:
             return None
-        return answer.objective, answer.x, answer.duals
+        duals = np.zeros(len(counts))
+        duals[there] = np.maximum(answer.duals, 0.0)
+        return Master(answer.objective, answer.x, duals)
 
-    def price(self, duals: Floats, rng: np.random.Generator, seeds: int, kinds: Ints) -> float:
-        """Look for patterns worth more than their node; adds them and returns the best ratio of worth to cost found."""
+    # -- pricing ---------------------------------------------------------------------------
+
+    def price(self, point: Floats, duals: Floats, limits: Ints, rng: np.random.Generator) -> tuple[int, float]:
+        """
+        Look for patterns of at most `limits` pods that are good at a point, and add those that the duals call worth
+        more than their cost. Returns how many, and the best ratio of worth to cost at the point.
+        """
         field = self.field
-        classes = np.flatnonzero((duals > 1e-9) & (self.limits > 0))
-        if len(classes) == 0:
-            return 0.0
-        kind = np.repeat(kinds, seeds)
-        available = np.where(field.ok[np.ix_(classes, kind)].T, self.limits[classes].astype(np.float64), 0.0)
-        size = (field.requests[classes] / np.maximum(field.room.max(axis=0), 1e-9)).sum(axis=1)
-        density = duals[classes] / np.maximum(size, 1e-12)
-        bias = (density / density.max()) ** rng.uniform(0.5, 3.0, (len(kind), 1))
-        host = field.host.take(classes)
+        if self.table is None:
+            classes, kind, found = self._fill(point, limits, rng)
+        else:
+            self.table.fill(point, limits)
+            classes = self.table.classes
+            kind, found = self.table.trace(np.arange(len(field.cost)), limits, rng, TRIES)
+        if not len(classes):
+            return 0, 0.0
         bins = fills.Bins(
             room=field.room[kind],
             requests=field.requests[None, classes],
-            available=available,
-            host=fills.shared(host),
+            available=np.where(field.ok[np.ix_(classes, kind)].T, limits[classes].astype(np.float64), 0.0),
+            host=fills.shared(field.host.take(classes)),
         )
-        found = fills.fill(bins, rng, bias=bias)
-        found = fills.polish(bins, found, duals[None, classes], 25)
-        ratio = (found @ duals[classes]) / field.cost[kind]
-        good = np.flatnonzero(ratio > 1 + 1e-6)
-        if len(good):
-            good = good[np.argsort(-ratio[good])[: max(40, 4 * len(kinds))]]
-            rows = np.zeros((len(good), len(self.limits)), dtype=np.int32)
-            rows[:, classes] = found[good]
-            self.add(kind[good], rows)
-        return float(ratio.max())
+        found = fills.polish(bins, found, point[None, classes], POLISH)
+        good = np.flatnonzero(found @ duals[classes] > field.cost[kind] * (1 + 1e-6))
+        rows = np.zeros((len(good), len(limits)), dtype=np.int32)
+        rows[:, classes] = found[good]
+        return self.add(kind[good], rows), float((found @ point[classes] / field.cost[kind]).max())
 
-    def generate(
-        self, counts: Floats, rng: np.random.Generator, kinds: Ints, stop: Callable[[], bool], rounds: int = 200
-    ) -> tuple[float, Floats] | None:
-        """
-        Generate columns until pricing finds none, or `stop`; returns the master's value and the duals to bound with.
-        """
-        best: Floats | None = None
-        value = math.inf
-        idle = 0
-        for _ in range(rounds):
-            answer = self.master(counts)
-            if answer is None:
-                return None
-            improved = answer[0] < value * (1 - 2e-5)
-            value, duals = answer[0], answer[2]
-            if self.complete or stop():
-                return value, duals
-            centre = duals if best is None else SMOOTHING * best + (1 - SMOOTHING) * duals
-            ratio = self.price(centre, rng, 12, kinds)
-            if ratio <= 1 + 1e-6:
-                ratio = self.price(duals, rng, 24, np.arange(len(self.field.cost)))
-                if ratio <= 1 + 1e-6:
-                    return value, duals
-            best = centre
-            idle = 0 if improved else idle + 1
-            if idle >= 6:
-                return value, duals
-        return value, duals
-
-    def dive(
-        self, counts: Ints, rng: np.random.Generator, kinds: Ints, stop: Callable[[], bool]
-    ) -> tuple[Ints, NDArray[np.int32]]:
-        """Round the master to whole nodes: kinds (M,) and pods (M, C), covering `counts` exactly."""
-        left = counts.astype(np.int64).copy()
-        kind_of: list[int] = []
-        rows: list[NDArray[np.int32]] = []
-        while left.sum() > 0:
-            answer = self.master(left.astype(np.float64))
-            if answer is None:
-                break
-            use = answer[1]
-            whole = np.floor(use + 1e-6)
-            if not (whole > 0).any():
-                fitting = np.minimum(self.counts, left) @ answer[2] / self.field.cost[self.kind]
-                score = use + 0.5 * fitting * (use > 1e-6)
-                whole[int(score.argmax())] = 1
-            for pattern in np.flatnonzero(whole):
-                for _ in range(int(whole[pattern])):
-                    row = np.minimum(self.counts[pattern], left).astype(np.int32)
-                    if row.sum() == 0:
-                        break
-                    left -= row
-                    kind_of.append(int(self.kind[pattern]))
-                    rows.append(row)
-            if not self.complete and left.sum() > 0 and not stop():
-                keep = self.limits
-                self.limits = np.minimum(keep, left)
-                self.price(answer[2], rng, 6, kinds)
-                self.limits = keep
-        if not rows:
-            return np.zeros(0, dtype=np.int64), np.zeros((0, len(counts)), dtype=np.int32)
-        return np.array(kind_of, dtype=np.int64), np.stack(rows)
-
-    def bound(
-        self, counts: Floats, duals: Floats, stop: Callable[[], bool], *, deterministic: bool, seed: int
-    ) -> float:
-        """A bound for all patterns from these duals; exact knapsacks where the simple one is not tight."""
-        duals = np.maximum(duals, 0.0)
-        if self.complete:
-            return float(duals @ counts)
-        worst = 1.0
-        most = capacity(self.field)
-        simple = np.array(
-            [fractional_worth(self.field, most, kind, duals, self.limits) for kind in range(len(self.field.cost))]
+    def _fill(self, point: Floats, limits: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:
+        """Random fills that lean towards what is worth most for its size: classes (L,), kinds (M,), pods (M, L)."""
+        field = self.field
+        classes = np.flatnonzero((point > 1e-9) & (limits > 0))
+        kind = np.repeat(np.arange(len(field.cost)), FILLS)
+        if not len(classes):
+            return classes, kind, np.zeros((len(kind), 0))
+        size = (field.requests[classes] / np.maximum(field.room.max(axis=0), 1e-9)).sum(axis=1)
+        density = point[classes] / np.maximum(size, 1e-12)
+        bins = fills.Bins(
+            room=field.room[kind],
+            requests=field.requests[None, classes],
+            available=np.where(field.ok[np.ix_(classes, kind)].T, limits[classes].astype(np.float64), 0.0),
+            host=fills.shared(field.host.take(classes)),
         )
-        ratio = simple / self.field.cost
-        for kind in np.argsort(-ratio):
-            if ratio[kind] <= worst:
-                break
-            if stop():
-                worst = max(worst, float(ratio[kind]))
-                break
-            exact = exact_worth(self.field, int(kind), duals, self.limits, deterministic=deterministic, seed=seed)
-            worst = max(worst, min(exact, float(simple[kind])) / float(self.field.cost[kind]))
-        return float(duals @ counts) / worst
+        bias = (density / density.max()) ** rng.uniform(0.5, 3.0, (len(kind), 1))
+        return classes, kind, fills.fill(bins, rng, bias=bias)
 
+    def prove(self, point: Floats, duals: Floats, effort: Effort) -> int:
+        """
+        Price exactly at a point: raises the bound to what the point proves and adds the patterns found that the duals
+        call worth more than their cost. Returns how many.
+        """
+        field, limits = self.field, self.limits
+        worth = knapsack.fractional_worth(field, self.most, point, limits)
+        doubtful = np.flatnonzero(worth > field.cost * (1 + CLOSE))
 
-def capacity(field: fields.Field) -> Ints:
-    """(C, K) pods of one class alone that a node of each kind holds, host rules included."""
-    most = np.full(field.ok.shape, 1 << 30, dtype=np.float64)
-    for r in range(field.room.shape[1]):
-        need = field.requests[:, r][:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            most = np.where(
-                need > 0, np.minimum(most, np.floor(field.room[:, r][None, :] / np.maximum(need, 1e-12))), most
+        def ask(kind: int) -> knapsack.Exact:
+            if effort.stop():
+                return knapsack.Exact(float(worth[kind]), np.zeros((0, len(point)), dtype=np.int32))
+            return knapsack.exact(
+                field,
+                kind,
+                self.most,
+                point,
+                limits,
+                least=float(field.cost[kind]) * (1 + CLOSE),
+                deterministic=effort.deterministic,
+                seed=effort.seed,
             )
-    both = field.host.owner & field.host.member
-    for rule in range(both.shape[1]):
-        most[both[:, rule]] = np.minimum(most[both[:, rule]], max(1, int(field.host.member_cap[rule]) + 1))
-    return np.where(field.ok, most, 0).astype(np.int64)
 
+        with futures.ThreadPoolExecutor(max(1, effort.workers)) as pool:
+            answers = list(pool.map(ask, doubtful.tolist()))
+        new = 0
+        for kind, answer in zip(doubtful, answers, strict=True):
+            worth[kind] = min(worth[kind], answer.worth)
+            if field.host.empty:
+                rows = answer.rows[answer.rows @ duals > field.cost[kind] * (1 + 1e-6)]
+                new += self.add(np.full(len(rows), kind), rows)
+        proved = float(point @ limits) / float((worth / self.price_of).max(initial=1e-9))
+        if proved > self.bound:
+            self.bound, self.centre = proved, point * (proved / float(point @ limits))
+        return new
 
-def fractional_worth(field: fields.Field, most: Ints, kind: int, duals: Floats, limits: Ints) -> float:
-    """An upper bound on the worth of one node: the best single resource's fractional knapsack."""
-    usable = (most[:, kind] > 0) & (duals > 0)
-    upper = np.minimum(most[:, kind], limits)
-    best = float((duals * upper)[usable].sum())
-    for r in range(field.room.shape[1]):
-        need = field.requests[:, r]
-        free = usable & (need <= 0)
-        value = float((duals * upper)[free].sum())
-        paid = np.flatnonzero(usable & (need > 0))
-        order = paid[np.argsort(-(duals[paid] / need[paid]))]
-        amount = np.minimum(np.cumsum(upper[order] * need[order]), field.room[kind, r])
-        used = np.diff(amount, prepend=0.0)
-        value += float((used * duals[order] / need[order]).sum())
-        best = min(best, value)
-    return best
-
-
-def exact_worth(
-    field: fields.Field, kind: int, duals: Floats, limits: Ints, *, deterministic: bool, seed: int
-) -> float:
-    """The largest worth of one node of a kind (an upper bound when time runs out), by an exact knapsack."""
-    from ortools.sat.python import cp_model
-
-    model = cp_model.CpModel()
-    most = np.minimum(capacity(field)[:, kind], limits)
-    classes = np.flatnonzero((most > 0) & (duals > 0))
-    scale = 1e6 / float(duals.max())
-    values = [math.ceil(float(duals[c]) * scale) for c in classes]
-    pods = [model.new_int_var(0, int(most[c]), f"pods[{c}]") for c in classes]
-    for r in range(field.room.shape[1]):
-        model.add(
-            cp_model.LinearExpr.weighted_sum(pods, [int(field.requests[c, r]) for c in classes])
-            <= int(field.room[kind, r])
-        )
-    for rule in np.flatnonzero(field.host.firm):
-        both = field.host.owner[classes, rule] & field.host.member[classes, rule]
-        if both.any():
-            model.add(sum(pods[i] for i in np.flatnonzero(both)) <= 1)
-    model.maximize(cp_model.LinearExpr.weighted_sum(pods, values))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = seed
-    solver.parameters.catch_sigint_signal = False
-    if deterministic:
-        solver.parameters.max_deterministic_time = 0.5
-    else:
-        solver.parameters.max_time_in_seconds = 0.5
-    solver.solve(model)
-    return solver.best_objective_bound / scale
-
-
-def maximal_patterns(field: fields.Field, limits: Ints, most: int) -> tuple[Ints, NDArray[np.int32]] | None:
-    """
-    All patterns to which no pod can be added, or None when there are more than `most` or rules between pods of one
-    node.
-    """
-    if not field.host.empty:
+    def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
+        """Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`."""
+        self.price(self.centre, self.centre * (1 + 1e-3), self.limits, rng)
+        while (master := self.master(self.limits)) is not None:
+            new = 0
+            for pull in PULLS:
+                bound, centre = self._believed
+                point = pull * centre + (1 - pull) * master.duals
+                new, ratio = self.price(point, master.duals, self.limits, rng)
+                believed = float(point @ self.limits) / max(ratio, 1.0)
+                if believed > bound:
+                    self._believed = believed, point / max(ratio, 1.0)
+                if new or effort.stop():
+                    break
+            if not new or effort.stop() or master.value <= self._believed[0] * (1 + CLOSE):
+                return master
         return None
-    classes = np.flatnonzero(limits > 0)
-    if len(classes) > 60:
+
+    def close(self, rng: np.random.Generator, effort: Effort) -> Master | None:
+        """Generate columns by exact pricing until the master is at the bound, or `stop`."""
+        while (master := self.master(self.limits)) is not None:
+            new = 0
+            for pull in (PULLS[0], 0.0):
+                if master.value <= self.bound * (1 + CLOSE) or effort.stop():
+                    return master
+                point = pull * self.centre + (1 - pull) * master.duals
+                new, ratio = self.price(point, master.duals, self.limits, rng)
+                if not new or ratio < QUICK:
+                    new += self.prove(point, master.duals, effort)
+                if new:
+                    break
+            if not new:
+                return master
         return None
-    single = np.minimum(capacity(field), limits[:, None])
-    order = classes[np.argsort(-field.requests[classes].sum(axis=1))]
-    kinds: list[int] = []
-    rows: list[NDArray[np.int32]] = []
-    budget = 4 * most
-    for kind in range(len(field.cost)):
-        usable = order[single[order, kind] > 0]
-        if not len(usable):
-            continue
-        walk = _Walk(field.requests[usable], single[usable, kind], budget, most - len(rows))
-        if not walk.visit(0, field.room[kind].copy()):
-            return None
-        budget = walk.budget
-        found = np.zeros((len(walk.found), len(limits)), dtype=np.int32)
-        if walk.found:
-            found[:, usable] = np.stack(walk.found)
-        rows.extend(found)
-        kinds.extend([kind] * len(found))
-    if not rows:
-        return None
-    return np.array(kinds, dtype=np.int64), np.stack(rows)
 
+    # -- whole nodes ---------------------------------------------------------------------------
 
-class _Walk:
-    """
-    Depth-first over numbers of pods, class by class; `found` are the full patterns. Gives up beyond `budget` steps or
-    `most` patterns.
-    """
+    def whole(self, master: Master, counts: Ints, patterns: Ints | None = None) -> tuple[Ints, Rows, Ints]:
+        """The whole parts of a master's solution: kinds (M,), pods (M, C), and the pods left of `counts` (C,)."""
+        some = np.arange(len(master.uses)) if patterns is None else patterns
+        left = counts.astype(np.int64).copy()
+        times = np.floor(master.uses + 1e-6).astype(np.int64)
+        kind_of: list[Ints] = []
+        rows: list[Rows] = []
+        for position in np.argsort(-master.uses, kind="stable")[: int((times > 0).sum())]:
+            row = self.counts[some[position]]
+            used = row > 0
+            number = min(int(times[position]), int((left[used] // row[used]).min()))
+            left -= number * row
+            kind_of.append(np.full(number, self.kind[some[position]]))
+            rows.append(np.repeat(row[None], number, axis=0))
+            if number < times[position] and (last := np.minimum(row, left)).any():
+                left -= last
+                kind_of.append(self.kind[some[position]][None])
+                rows.append(last[None].astype(np.int32))
+        if not rows:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, len(counts)), dtype=np.int32), left
+        return np.concatenate(kind_of), np.concatenate(rows), left
 
-    def __init__(self, need: Floats, limit: Ints, budget: int, most: int) -> None:
-        self.need = need
-        self.limit = limit
-        self.budget = budget
-        self.most = most
-        self.current = np.zeros(len(limit), dtype=np.int32)
-        self.found: list[NDArray[np.int32]] = []
+    def fitting(self, left: Ints) -> Ints:
+        """Patterns that hold no more than these pods; empty unless together they hold some of each class."""
+        found = np.flatnonzero((self.counts <= left).all(axis=1))
+        held = self.counts[found].sum(axis=0)
+        return found if (held[left > 0] > 0).all() else found[:0]
 
-    def visit(self, position: int, room: Floats) -> bool:
-        """Whether the walk below this point ended within its limits."""
-        self.budget -= 1
-        if self.budget < 0 or len(self.found) > self.most:
-            return False
-        if position == len(self.limit):
-            possible = (self.need <= room).all(axis=1) & (self.current < self.limit)
-            if self.current.any() and not possible.any():
-                self.found.append(self.current.copy())
-            return True
-        need = self.need[position]
-        used = need > 0
-        fit = int((room[used] // need[used]).min()) if used.any() else int(self.limit[position])
-        for number in range(min(fit, int(self.limit[position])), -1, -1):
-            self.current[position] = number
-            if not self.visit(position + 1, room - number * need):
-                return False
-        self.current[position] = 0
-        return True
+    def dive(self, master: Master, rng: np.random.Generator, stop: Callable[[], bool]) -> tuple[Ints, Rows, Ints]:
+        """
+        Whole parts of the master, then of masters for what is left, while that takes something: kinds (M,), pods (M, C)
+        and the pods left over (C,).
+        """
+        kind, rows, left = self.whole(master, self.limits)
+        duals = master.duals
+        while left.any() and not stop():
+            self.price(duals, duals * (1 + 1e-2), left, rng)
+            patterns = self.fitting(left)
+            rest = self.master(left, patterns) if len(patterns) else None
+            if rest is None:
+                break
+            duals = rest.duals
+            more_kind, more, left = self.whole(rest, left, patterns)
+            if not len(more):
+                break
+            kind, rows = np.concatenate([kind, more_kind]), np.concatenate([rows, more])
+        return kind, rows, left

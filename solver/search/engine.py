@@ -15,7 +15,7 @@ The search from end to end: which parts run, in which order, and what they hand 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,11 @@ COLUMN_CLASSES = 150
 UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
-"""With a shorter time limit neighbourhoods use the time better."""
+"""With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
+QUICK_SHARE, CLOSE_SHARE = 0.6, 0.8
+"""When quick and exact pricing end, as shares of the time left."""
+REFILL = 0.12
+ROUNDINGS = 2
 
 
 @dataclasses.dataclass(slots=True)
@@ -430,25 +434,23 @@ class Engine:
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
+        known: dict[int, patterns.Columns] = {}
         started = self.budget.seconds()
-        for cell in movable:
-            self.refill(cell, share=0.12 / len(movable))
-        self.adopt(work, "fill")
-        self.phase("refill", started)
-        started = self.budget.seconds()
-        for cell in movable:
-            few = int((cell.counts > 0).sum()) <= COLUMN_CLASSES
-            if few and self.settings.time_limit >= COLUMN_SECONDS and not self.done():
-                self.generate(cell, whole if len(work) == 1 else None, share=1.0 / len(movable))
-        self.adopt(work, "columns")
+        for index, cell in enumerate(movable):
+            share = 1.0 / len(movable)
+            if self.few(cell):
+                known[index] = self.generate(cell, whole=len(work) == 1, share=share)
+            else:
+                self.refill(cell, share=REFILL * share)
+        self.adopt(work, "columns" if known else "fill")
         self.phase("columns", started)
         started = self.budget.seconds()
         last, idle = self.budget.spent(), 0
         while not self.done() and idle < IDLE_ROUNDS * len(movable):
-            for cell in movable:
+            for index, cell in enumerate(movable):
                 if self.budget.over():
                     break
-                saved = self.neighbourhood(cell)
+                saved = self.neighbourhood(cell, known.get(index))
                 idle = 0 if saved > 0 else idle + 1
                 self.budget.tick()
             if self.budget.spent() - last > 0.1:
@@ -472,7 +474,7 @@ class Engine:
             if packing.left.sum() <= cell.packing.left.sum() and packing.cost(cell.field) < cell.cost():
                 cell.packing = packing
 
-    def neighbourhood(self, cell: Cell) -> float:
+    def neighbourhood(self, cell: Cell, known: patterns.Columns | None) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer = cell.packing, cell.packer
@@ -480,7 +482,7 @@ class Engine:
             return packer.improve(packing, 12)
         nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
         mix = recombine.recombine(
-            packer, packing.kind[nodes], packing.counts[nodes], deterministic=self.settings.deterministic
+            packer, packing.kind[nodes], packing.counts[nodes], known, deterministic=self.settings.deterministic
         )
         if mix is None:
             return 0.0
@@ -490,41 +492,77 @@ class Engine:
         packing.counts = np.concatenate([packing.counts[stay], mix.counts])
         return mix.saved
 
-    def generate(self, cell: Cell, whole: fields.Field | None, share: float) -> None:
+    def few(self, cell: Cell) -> bool:
+        """Whether column generation pays in a cell."""
+        if cell.packing.left.any() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
+            return False
+        return cell.field.host.empty or self.settings.time_limit >= COLUMN_SECONDS
+
+    def generate(self, cell: Cell, *, whole: bool, share: float) -> patterns.Columns:
         """
-        Column generation in a cell; the bound counts for the whole when the cell is the whole and existing nodes play
-        no part.
+        Column generation in a cell, and what whole nodes it makes of it; the bound counts for the whole when the cell
+        is the whole and existing nodes play no part.
         """
         assert cell.packer is not None
-        columns = patterns.Columns(cell.field, cell.counts)
-        columns.enumerate()
+        assert cell.volumes is not None
+        whole &= bool(cell.field.host.firm.all()) and not cell.on_nodes.any() and self.narrowing_is_exact()
+        columns = patterns.Columns(
+            cell.field,
+            cell.counts,
+            cell.packer.value,
+            self.bound if whole else cell.volumes.bound,
+            self.problem.node_charge,
+        )
         columns.add_singles()
         columns.add(cell.packing.kind, cell.packing.counts)
-        target = min(1.0, self.budget.spent() + 0.35 * share)
+        start = self.budget.spent()
+        until = start
 
         def stop() -> bool:
             self.budget.tick(0)
-            return self.budget.over(target)
+            return self.budget.over(until)
 
-        answer = columns.generate(cell.counts.astype(np.float64), self.rng, cell.packer.kinds, stop)
-        if answer is None:
-            return
-        firm = bool(cell.field.host.firm.all())
-        if whole is not None and firm and not cell.on_nodes.any() and self.narrowing_is_exact():
-            bound = columns.bound(
-                cell.counts.astype(np.float64),
-                answer[1],
-                stop,
-                deterministic=self.settings.deterministic,
-                seed=self.settings.seed,
-            )
-            self.bound = max(self.bound, bound * (1 - self.charge_share()))
-        cell.packer.value = np.maximum(answer[1], 1e-6)
-        kind, counts = columns.dive(cell.counts, self.rng, cell.packer.tail_kinds, stop)
-        cell.packer.shrink(kind, counts)
+        effort = patterns.Effort(
+            stop, self.settings.deterministic, self.settings.seed, 1 if self.settings.deterministic else 2
+        )
+        for part, method in ((QUICK_SHARE, columns.generate), (CLOSE_SHARE, columns.close)):
+            until = start + (1.0 - start) * part * share
+            master = method(self.rng, effort)
+            if whole:
+                self.bound = max(self.bound, columns.bound)
+            if master is None or self.done():
+                break
+            cell.packer.value = np.maximum(master.duals, 1e-6)
+            self.round(cell, columns, master, stop)
+            if whole:
+                self.adopt([cell], "columns")
+                self.report()
         self.patterns += len(columns.kind)
-        if counts.sum() == cell.counts.sum() and float(cell.field.cost[kind].sum()) < cell.cost():
-            cell.packing = pack.Packing(kind, counts, np.zeros_like(cell.packing.left))
+        return columns
+
+    def round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:
+        """Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest."""
+        assert cell.packer is not None
+        for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
+            for _ in range(ROUNDINGS):
+                rest = self.pack_rest(cell, left)
+                packing = pack.Packing(
+                    np.concatenate([kind, rest.kind]), np.concatenate([rows, rest.counts]), rest.left
+                )
+                cell.packer.shrink(packing.kind, packing.counts)
+                if not packing.left.any() and packing.cost(cell.field) < cell.cost():
+                    cell.packing = packing
+                if not left.any():
+                    break
+
+    def pack_rest(self, cell: Cell, left: Ints) -> pack.Packing:
+        """New nodes for some of a cell's pods."""
+        assert cell.packer is not None
+        if not left.any():
+            return pack.nothing(left)
+        merged = merge.merge(cell.field, left.astype(np.float64), up=True)
+        volumes = self.guide(merged, None)
+        return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged)
 
 
 def counts_of(row: NDArray[np.integer]) -> problems.Counts:

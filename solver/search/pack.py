@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.search import columns, compact, merge
+from solver.search import compact, knapsack, merge
 from solver.search import field as fields
 from solver.search import fill as fills
 
@@ -63,10 +63,9 @@ class Packer:
         self.stop = stop
         self.batch = 96
         self.accept = ACCEPT
-        most = columns.capacity(field)
-        limits = np.full(len(value), 1 << 30)
-        worth = [columns.fractional_worth(field, most, k, self.value, limits) for k in range(len(field.cost))]
-        self.tail_kinds = np.union1d(kinds, np.flatnonzero(np.array(worth) >= TAIL_WORTH * field.cost))
+        unlimited = np.full(len(value), 1 << 30)
+        worth = knapsack.fractional_worth(field, knapsack.capacity(field), self.value, unlimited)
+        self.tail_kinds = np.union1d(kinds, np.flatnonzero(worth >= TAIL_WORTH * field.cost))
 
     # -- construction ---------------------------------------------------------------------------
 

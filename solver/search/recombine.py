@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
-from solver.search import pack
+from solver.search import columns, pack
 
 Ints = NDArray[np.int64]
 
 COPIES = 24
+KNOWN = 200
 SECONDS = 0.15
 
 
@@ -40,7 +41,13 @@ def choose(packer: pack.Packer, packing: pack.Packing, size: int) -> Ints:
 
 
 def recombine(
-    packer: pack.Packer, kind: Ints, counts: NDArray[np.int32], *, deterministic: bool, copies: int = COPIES
+    packer: pack.Packer,
+    kind: Ints,
+    counts: NDArray[np.int32],
+    known: columns.Columns | None = None,
+    *,
+    deterministic: bool,
+    copies: int = COPIES,
 ) -> Mix | None:
     """
     Cover the pods of some nodes anew.
@@ -50,6 +57,7 @@ def recombine(
     packer: the field and what a pod is worth.
     kind: (m,) kinds of the nodes.
     counts: (m, C) their pods.
+    known: patterns from column generation; the best of those that fit the pods are used too.
     deterministic: limit effort by work instead of time.
     copies: random covers.
 
@@ -61,9 +69,13 @@ def recombine(
     pool = counts.sum(axis=0)
     _, new_kind, new_counts, _ = packer.cover_groups(np.repeat(pool[None].astype(np.float64), copies, axis=0))
     packer.shrink(new_kind, new_counts)
-    table = np.unique(
-        np.concatenate([np.column_stack([kind, counts]), np.column_stack([new_kind, new_counts])]), axis=0
-    )
+    parts = [np.column_stack([kind, counts]), np.column_stack([new_kind, new_counts])]
+    if known is not None:
+        fitting = np.flatnonzero((known.counts <= pool).all(axis=1))
+        ratio = known.counts[fitting] @ packer.value / field.cost[known.kind[fitting]]
+        fitting = fitting[np.argsort(-ratio, kind="stable")[:KNOWN]]
+        parts.append(np.column_stack([known.kind[fitting], known.counts[fitting]]))
+    table = np.unique(np.concatenate(parts), axis=0)
     kinds, patterns = table[:, 0], table[:, 1:]
     used = {row.tobytes(): 0 for row in table}
     for row in np.column_stack([kind, counts]).astype(table.dtype):

@@ -1,7 +1,9 @@
 """Bounds are valid: nothing cheaper exists, as the exact model knows."""
 
 import dataclasses
+import itertools
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, merge, params
+from solver.search import columns, compact, engine, knapsack, merge, params
 from solver.search import field as fields
 from tests.solver import random_problems, tiny
 
@@ -50,26 +52,98 @@ def test_the_relaxation_never_exceeds_the_optimum(seed, strong):
     assert volumes.bound <= optimum(problem).cost + 1e-6
 
 
+def generator(problem: problems.Problem) -> columns.Columns:
+    """Columns that start from the relaxation, with a pattern for each class."""
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    volumes = compact.solve(field, problem.counts.astype(np.float64))
+    assert volumes is not None
+    table = columns.Columns(field, problem.counts, volumes.value, volumes.bound, problem.node_charge)
+    table.add_singles()
+    return table
+
+
+def effort(rounds: int) -> columns.Effort:
+    """Stops when it has been asked so often."""
+    asked = iter(range(rounds))
+    return columns.Effort(lambda: next(asked, None) is None, deterministic=True, seed=0, workers=1)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_column_bound_never_exceeds_the_optimum(seed):
-    """Neither when all patterns are listed, nor from duals after few rounds of pricing."""
+@pytest.mark.parametrize("charge", [0, 5])
+def test_the_column_bound_never_exceeds_the_optimum(seed, charge):
+    """Neither when it ends by itself nor when it is stopped early; charges for nodes are not part of it."""
+    problem = dataclasses.replace(random_field(seed), node_charge=charge)
+    best = optimum(dataclasses.replace(problem, node_charge=0)).cost
+
+    for rounds in (0, 1, 2, 5, 1000):
+        table = generator(dataclasses.replace(problem, node_charge=0) if rounds == 0 else problem)
+        rng = np.random.default_rng(seed)
+        if rounds > 0:
+            table.bound = 0.0
+        table.generate(rng, effort(rounds))
+        table.close(rng, effort(rounds))
+        assert table.bound <= best + 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_exact_pricing_ends_at_the_value_of_the_master_over_all_patterns(seed):
+    """Which listing all of them gives too."""
+    problem = random_field(seed)
+    table = generator(problem)
+    table.bound = 0.0
+    rng = np.random.default_rng(seed)
+    table.generate(rng, effort(1000))
+    closed = table.close(rng, effort(1000))
+    every = generator(problem)
+    for kind in range(len(every.field.cost)):
+        rows = np.array([row for row in all_contents(every.field, kind, problem.counts) if any(row)], dtype=np.int32)
+        if len(rows):
+            every.add(np.full(len(rows), kind), rows)
+    listed = every.master(problem.counts)
+
+    assert closed is not None
+    assert listed is not None
+    assert table.bound <= listed.value + 1e-6
+    assert closed.value == pytest.approx(listed.value, rel=2 * columns.CLOSE)
+    assert table.bound == pytest.approx(listed.value, rel=2 * columns.CLOSE)
+
+
+def all_contents(field: fields.Field, kind: int, counts: problems.Ints) -> Iterator[tuple[int, ...]]:
+    """Everything that a node of a kind may hold."""
+    for row in itertools.product(*(range(int(n) + 1) for n in counts)):
+        if (np.array(row) @ field.requests <= field.room[kind]).all():
+            yield row
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_worths_of_nodes_are_bounded_by_brute_force(seed):
+    """No content is worth more than the quick and the exact bound say, and the exact one is reached."""
     problem = random_field(seed)
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
-    counts = problem.counts.astype(np.float64)
-    best = optimum(problem).cost
+    most = knapsack.capacity(field)
+    random = np.random.default_rng(seed)
+    worth = random.random(len(problem.counts)) * 5
+    quick = knapsack.fractional_worth(field, most, worth, problem.counts)
+    table = knapsack.Table(field, problem.counts)
+    table.fill(worth, problem.counts)
+    kinds, found = table.trace(np.arange(len(field.cost)), problem.counts, random, 4)
 
-    for listed in (True, False):
-        table = columns.Columns(field, problem.counts)
-        if listed:
-            table.enumerate()
-        table.add_singles()
-        for rounds in (1, 3, 50):
-            answer = table.generate(
-                counts, np.random.default_rng(seed), np.arange(len(field.cost)), lambda: False, rounds
-            )
-            assert answer is not None
-            bound = table.bound(counts, answer[1], lambda: False, deterministic=True, seed=0)
-            assert bound <= best + 1e-6
+    for kind in range(len(field.cost)):
+        best = max(float(np.array(row) @ worth) for row in all_contents(field, kind, problem.counts))
+        least = best * 0.8
+        exact = knapsack.exact(field, kind, most, worth, problem.counts, least=least, deterministic=True, seed=0)
+        none = knapsack.exact(field, kind, most, worth, problem.counts, least=best * 1.01, deterministic=True, seed=0)
+
+        assert quick[kind] >= best - 1e-9
+        assert exact.worth >= best - 1e-9
+        assert exact.worth == pytest.approx(best, rel=1e-4)
+        assert (exact.rows @ worth).max() == pytest.approx(best)
+        assert none.worth == pytest.approx(best * 1.01)
+        assert not len(none.rows)
+        here = found[kinds == kind]
+        assert (here @ field.requests[table.classes] <= field.room[kind]).all()
+        assert (here <= problem.counts[table.classes]).all()
+        assert (here @ worth[table.classes]).max() <= best + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(40))

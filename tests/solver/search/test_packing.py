@@ -108,16 +108,20 @@ def test_recombination_loses_no_pod_and_saves_what_it_says(seed, apart):
 
 @COMMON
 @given(st.integers(0, 10_000))
-def test_a_dive_covers_all_pods(seed):
-    """Rounding the master leaves no pod out and overfills no node."""
+def test_whole_parts_of_the_master_and_a_dive_lose_no_pod(seed):
+    """What they do not put onto nodes is left, and no node is overfilled."""
     problem = drawn(seed)
     field = fields.make(problem, np.arange(3), problem.counts > 0)
-    table = columns.Columns(field, problem.counts)
+    table = columns.Columns(field, problem.counts, np.ones(len(problem.counts)), 0.0, 0)
     table.add_singles()
+    rng = np.random.default_rng(seed)
+    master = table.generate(rng, columns.Effort(lambda: False, deterministic=True, seed=0, workers=1))
+    assert master is not None
 
-    kind, counts = table.dive(problem.counts, np.random.default_rng(seed), np.arange(3), lambda: False)
-
-    assert_valid(problem, field, kind, counts)
+    for kind, counts, left in (table.whole(master, problem.counts), table.dive(master, rng, lambda: False)):
+        assert (left >= 0).all()
+        assert (counts.sum(axis=1) > 0).all()
+        assert_valid(problem, field, kind, counts, left)
 
 
 @COMMON

@@ -1,0 +1,261 @@
+"""
+Pricing: what one node may hold that is worth most, for given worths of pods.
+
+Three answers, the quick ones first:
+
+- `fractional_worth`, an upper bound by fractional knapsacks over one amount, a weighted sum of the two scarcest;
+- `Table`, a dynamic program over a grid of the two scarcest amounts. One table answers for every kind of node: the best
+  content of a smaller node stands in an earlier entry. Sizes are rounded to the grid, so what it finds is good rather
+  than best, and is put together again with true sizes;
+- `exact`, the whole truth by CP-SAT. Asked only for contents worth more than the node costs it takes milliseconds,
+  because most of the tree is cut off at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from ortools.sat.python import cp_model
+
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
+
+GRID = 320
+"""Steps of the table along each axis: 0.4 MB, which stays in the cache."""
+COARSE = 10
+"""Smaller pods than this many steps are put in by the bundle, so that rounding changes no size by more than 5 %."""
+NEAR = 3
+"""Contents are traced from this many steps below a node's room as well: pods rounded up leave some of it free."""
+WEIGHTS = np.linspace(0.0, 1.0, 17)
+SCALE = 1_000_000
+SECONDS = 0.5
+
+
+def capacity(field: fields.Field) -> Ints:
+    """(C, K) pods of one class alone that a node of each kind holds, host rules included."""
+    most = np.full(field.ok.shape, 1 << 30, dtype=np.float64)
+    for r in range(field.room.shape[1]):
+        need = field.requests[:, r][:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            most = np.where(
+                need > 0, np.minimum(most, np.floor(field.room[:, r][None, :] / np.maximum(need, 1e-12))), most
+            )
+    both = field.host.owner & field.host.member
+    for rule in range(both.shape[1]):
+        most[both[:, rule]] = np.minimum(most[both[:, rule]], max(1, int(field.host.member_cap[rule]) + 1))
+    return np.where(field.ok, most, 0).astype(np.int64)
+
+
+def scarcest(field: fields.Field, counts: Ints) -> Ints:
+    """The two resources (or the only one) that the pods ask most of, against the largest room."""
+    asked = counts @ field.requests / np.maximum(field.room.max(axis=0), 1e-9)
+    return np.asarray(np.argsort(-asked, kind="stable")[:2])
+
+
+def fractional_worth(field: fields.Field, most: Ints, worth: Floats, limits: Ints) -> Floats:
+    """
+    An upper bound on the worth of one node of each kind (K,): the least of fractional knapsacks over single amounts and
+    over weighted sums of the two scarcest.
+
+    Parameters
+    ----------
+    field: classes and kinds.
+    most: `capacity` of the field.
+    worth: (C,) of one pod, none negative.
+    limits: (C,) pods there are.
+    """
+    axes = scarcest(field, limits)
+    result = np.zeros(len(field.cost))
+    for kind in range(len(field.cost)):
+        usable = np.flatnonzero((most[:, kind] > 0) & (worth > 0))
+        upper = np.minimum(most[usable, kind], limits[usable])
+        share = field.requests[usable] / np.maximum(field.room[kind], 1e-9)
+        first, second = share[:, axes[0]], share[:, axes[-1]]
+        weights = np.concatenate([WEIGHTS[:, None] * first + (1 - WEIGHTS[:, None]) * second, share.T])
+        value = worth[usable]
+        order = np.argsort(-(value / np.maximum(weights, 1e-12)), axis=1)
+        weight = np.take_along_axis(weights, order, axis=1)
+        filled = np.minimum(np.cumsum(upper[order] * weight, axis=1), 1.0)
+        part = np.diff(filled, prepend=0.0, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            number = np.where(weight > 0, part / weight, upper[order])
+        result[kind] = (number * value[order]).sum(axis=1).min()
+    return result
+
+
+class Table:
+    """
+    The dynamic program over a grid for one set of worths: `best[i, j]` is the worth of the best content that takes i
+    steps of the first amount and j of the second at most.
+    """
+
+    def __init__(self, field: fields.Field, counts: Ints) -> None:
+        """Sizes in steps, for a field and the pods (C,) there are."""
+        self.field = field
+        self.axes = scarcest(field, counts)
+        if len(self.axes) == 1:
+            self.axes = np.repeat(self.axes, 2)
+        step = np.maximum(field.room[:, self.axes].max(axis=0), 1e-9) / GRID
+        size = field.requests[:, self.axes] / step
+        self.most = np.minimum(capacity(field).max(axis=1), np.maximum(counts, 1))
+        wanted = np.ceil(COARSE / np.maximum(size.max(axis=1), 1e-9))
+        self.bundle = np.clip(wanted, 1, np.maximum(self.most, 1)).astype(np.int64)
+        self.size = np.rint(size * self.bundle[:, None]).astype(np.int64)
+        self.ends = np.minimum(np.floor(field.room[:, self.axes] / step + 1e-9), GRID).astype(np.int64)
+        self.best = np.zeros((GRID + 1, GRID + 1), dtype=np.int32)
+        self.classes = np.zeros(0, dtype=np.int64)
+        self.value = np.zeros(0, dtype=np.int64)
+
+    def fill(self, worth: Floats, limits: Ints) -> None:
+        """Compute the table for these worths (C,) and pods (C,)."""
+        number = np.minimum(limits, self.most)
+        self.classes = np.flatnonzero((number > 0) & (worth > 0))
+        total = float(worth[self.classes] @ number[self.classes])
+        value = np.floor(worth * self.bundle * ((1 << 29) / max(total, 1e-9))).astype(np.int64)
+        self.value = value
+        best = self.best
+        best[:] = 0
+        for c in self.classes:
+            bundles = int(number[c] // self.bundle[c])
+            times = 1
+            while bundles > 0:
+                times = min(times, bundles)
+                bundles -= times
+                i, j = (int(x) * times for x in self.size[c])
+                if i > GRID or j > GRID:
+                    break
+                with_it = best[: GRID + 1 - i, : GRID + 1 - j] + np.int32(value[c] * times)
+                np.maximum(best[i:, j:], with_it, out=best[i:, j:])
+                times *= 2
+
+    def trace(self, kinds: Ints, limits: Ints, rng: np.random.Generator, tries: int) -> tuple[Ints, Floats]:
+        """
+        Contents that the table says are good.
+
+        Parameters
+        ----------
+        kinds: kinds of node to fill.
+        limits: (C,) pods there are.
+        rng: breaks ties and picks the entries to start from.
+        tries: contents per kind.
+
+        Returns
+        -------
+        Kind (M,) and pods (M, L) of `self.classes` of each content; all of them fit.
+        """
+        field, classes = self.field, self.classes
+        kind = np.tile(kinds, tries)
+        below = rng.integers(0, NEAR + 1, (len(kind), 2))
+        below[: len(kinds)] = 0
+        at = np.maximum(self.ends[kind] - below, 0)
+        bundle, size, value = self.bundle[classes], self.size[classes], self.value[classes]
+        request = field.requests[classes] * bundle[:, None]
+        room = field.room[kind].copy()
+        left = np.where(field.ok[np.ix_(classes, kind)].T, limits[classes], 0)
+        counts = np.zeros((len(kind), len(classes)))
+        live = np.arange(len(kind))
+        while len(live):
+            before = at[live][:, None, :] - size[None]
+            possible = (before >= 0).all(axis=2) & (left[live] >= bundle)
+            for r in range(request.shape[1]):
+                possible &= request[:, r] <= room[live, r][:, None]
+            i, j = np.maximum(before, 0).transpose(2, 0, 1)
+            total = np.where(possible, self.best[i, j] + value, -1)
+            top = total.max(axis=1, initial=-1)
+            pick = np.where(total == top[:, None], rng.random(total.shape), -1.0).argmax(axis=1)
+            going = top > 0
+            live, pick = live[going], pick[going]
+            at[live] -= size[pick]
+            room[live] -= request[pick]
+            counts[live, pick] += bundle[pick]
+            left[live, pick] -= bundle[pick]
+        return kind, counts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exact:
+    """`worth` at most, and `rows` (M, C): contents found that are worth more than what was asked for."""
+
+    worth: float
+    rows: Rows
+
+
+def exact(
+    field: fields.Field,
+    kind: int,
+    most: Ints,
+    worth: Floats,
+    limits: Ints,
+    *,
+    least: float,
+    deterministic: bool,
+    seed: int,
+) -> Exact:
+    """
+    The largest worth of one node of a kind, as far as it is above `least`.
+
+    Parameters
+    ----------
+    field: classes and kinds; of its host rules only firm ones of pods that keep apart from their like are looked at.
+    kind: the kind of node.
+    most: `capacity` of the field.
+    worth: (C,) of one pod, none negative.
+    limits: (C,) pods there are.
+    least: only contents worth more are of interest.
+    deterministic: limit effort by work instead of time.
+    seed: of the solver.
+
+    Returns
+    -------
+    An upper bound on the worth of all contents, `least` when none is worth more.
+    """
+    model = cp_model.CpModel()
+    number = np.minimum(most[:, kind], limits)
+    classes = np.flatnonzero((number > 0) & (worth > 0))
+    scale = SCALE / least
+    values = [math.ceil(float(worth[c]) * scale) for c in classes]
+    pods = [model.new_int_var(0, int(number[c]), "") for c in classes]
+    for r in range(field.room.shape[1]):
+        amounts = field.requests[classes, r].astype(np.int64).tolist()
+        model.add(cp_model.LinearExpr.weighted_sum(pods, amounts) <= int(field.room[kind, r]))
+    for rule in np.flatnonzero(field.host.firm):
+        both = field.host.owner[classes, rule] & field.host.member[classes, rule]
+        if both.any():
+            model.add(sum(pods[i] for i in np.flatnonzero(both)) <= 1)
+    total = cp_model.LinearExpr.weighted_sum(pods, values)
+    model.add(total >= SCALE)
+    model.maximize(total)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = seed
+    solver.parameters.catch_sigint_signal = False
+    if deterministic:
+        solver.parameters.max_deterministic_time = SECONDS
+    else:
+        solver.parameters.max_time_in_seconds = SECONDS
+    seen = _Seen(pods)
+    status = solver.solve(model, seen)
+    rows = np.zeros((len(seen.found), len(worth)), dtype=np.int32)
+    if seen.found:
+        rows[:, classes] = seen.found
+    if status == cp_model.INFEASIBLE:
+        return Exact(least, rows)
+    return Exact(max(least, solver.best_objective_bound / scale), rows)
+
+
+class _Seen(cp_model.CpSolverSolutionCallback):
+    """Keeps all solutions on the way to the best."""
+
+    def __init__(self, variables: list[cp_model.IntVar]) -> None:
+        super().__init__()
+        self._variables = variables
+        self.found: list[list[int]] = []
+
+    def on_solution_callback(self) -> None:
+        self.found.append([self.value(v) for v in self._variables])
