@@ -11,7 +11,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 
 from catalog import catalogue
-from solver import assemble, cluster, digest, explain, options
+from solver import assemble, cluster, digest, evaluate, explain, options
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans

@@ -201,7 +201,7 @@ def _cost(question: Question, name: str) -> int:
         return 0
     evictions = sum(2000 if "controller.kubernetes.io/pod-deletion-cost" in pod.annotations else 1000 for pod in pods)
     once = evictions + math.ceil(_price(question.of.nodes[name]) * 300 / 3600)
-    return math.ceil(once * 3600 / question.asked["horizon"])
+    return math.ceil(once * 3600 / int(question.asked["horizon"]))
 
 
 # ------------------------------------------------------------------------------------------------------------ placements
