@@ -69,8 +69,8 @@ def simulator(
     log = folder / "simulator.log"
     command = [PROGRAM, "simulate-ovh", "--port", str(port), "--region", region, "--kube-id", KUBE]
     command += ["--project", PROJECT, "--speed", str(speed), "--kubeconfig", str(plane.kubeconfig)]
-    with log.open("w") as output, _process(command, dict(os.environ), output) as process:
-        until(lambda: process.poll() is not None or "OVH_CONSUMER_KEY" in log.read_text(), "the simulator starts")
+    with process(command, dict(os.environ), log) as started:
+        until(lambda: started.poll() is not None or "OVH_CONSUMER_KEY" in log.read_text(), "the simulator starts")
         lines = dict(line.split("=", 1) for line in log.read_text().splitlines() if line.startswith("OVH_"))
         yield lines
 
@@ -87,8 +87,8 @@ def controller(
     ports = {"METRICS_PORT": str(free_port()), "HEALTH_PROBE_PORT": str(free_port())}
     environment = {**os.environ, **FAST, **ovh, **ports, "KUBECONFIG": str(plane.kubeconfig)}
     log = folder / f"{name}.log"
-    with log.open("w") as output, _process([PROGRAM, "controller", *arguments], environment, output) as process:
-        yield Controller(process, log, int(ports["METRICS_PORT"]), int(ports["HEALTH_PROBE_PORT"]))
+    with process([PROGRAM, "controller", *arguments], environment, log) as started:
+        yield Controller(started, log, int(ports["METRICS_PORT"]), int(ports["HEALTH_PROBE_PORT"]))
 
 
 def order(ovh: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
@@ -135,14 +135,16 @@ class Controller:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str], output: object) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)  # type: ignore[call-overload]
-    try:
-        yield process
-    finally:
-        process.terminate()
+def process(command: list[str], environment: dict[str, str], log: pathlib.Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program whose output goes to a file; it is asked to end, and made to after 20 s."""
+    with log.open("w") as output:
+        started = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield started
+        finally:
+            started.terminate()
+            try:
+                started.wait(20)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
