@@ -32,7 +32,8 @@ class App:
         self.lost_lead = False
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self.mirror = mirror.Mirror(api)
-        self.world = world.World(api, self.mirror, events.Recorder(api, instance=identity), given)
+        recorder = events.Recorder(api, instance=identity, own=_own_pod(given.namespace))
+        self.world = world.World(api, self.mirror, recorder, given)
         self._elector = lease.Elector(api, given.leader_election_name, given.namespace, identity)
         self._provisioner = provision.Provisioner(self.world, self._wake, self.stop.is_set)
         self._node_pools = nodepools.NodePools(self.world)
@@ -191,6 +192,14 @@ class App:
         for name in ("placement", "cluster"):
             if name in self._loops:
                 self._loops[name].wake()
+
+
+def _own_pod(namespace: str) -> world.Object | None:
+    """The Pod that this process runs in, None outside of a cluster."""
+    name = os.environ.get("POD_NAME")
+    if not name:
+        return None
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}}
 
 
 def _stale(item: world.Object) -> bool:

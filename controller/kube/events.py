@@ -24,19 +24,26 @@ SILENCE_SECONDS = 120.0
 
 
 class Recorder:
-    """Records events; never blocks and never fails its caller."""
+    """
+    Records events; never blocks and never fails its caller.
+
+    Events of objects without a namespace are kept in `default`, where nobody looks first. So warnings about them are
+    put on the controller's own Pod (`own`) too, and `kubectl get events -n karpenter` shows what goes wrong.
+    """
 
     def __init__(
         self,
         api: apis.Api,
         *,
         instance: str = "karpenter-ovhcloud",
+        own: dict[str, Any] | None = None,
         rate: float = 20.0,
         burst: int = 100,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._instance = instance
+        self._own = own
         self._clock = clock
         self._limiter = ratelimit.TokenBucket(rate, burst)
         self._sent: dict[tuple[str, ...], float] = {}
@@ -67,6 +74,11 @@ class Recorder:
         self._sent[mark] = now
         if len(self._sent) > 20_000:
             self._sent = {known: when for known, when in self._sent.items() if now - when < 900}
+        self._enqueue(about, reason, note, warning)
+        if warning and self._own is not None and not metadata.get("namespace"):
+            self._enqueue(self._own, reason, f"{about['kind']} {metadata['name']}: {note}", warning)
+
+    def _enqueue(self, about: dict[str, Any], reason: str, note: str, warning: bool) -> None:
         try:
             self._queue.put_nowait(build(about, reason, note, warning=warning, instance=self._instance))
         except queue.Full:

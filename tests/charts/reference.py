@@ -100,7 +100,8 @@ EVENTS_HEAD = """# Events
 
 Events are put on the objects that people look at: `kubectl describe pod` says why a pod waits or which node comes,
 `kubectl describe nodeclaim` why it is this flavor. Those of pods are in the pod's namespace; those of Nodes, NodePools,
-NodeClaims and OVHNodeClasses, which have no namespace, are in `default`. All of them:
+NodeClaims and OVHNodeClasses, which have no namespace, are in `default`. Warnings about these are put on the controller's own
+Pod as well, so that `kubectl get events -n karpenter` shows what goes wrong. All of them:
 `kubectl get events -A --field-selector reportingComponent=karpenter`. The same event on the same object is not repeated for
 two minutes unless said otherwise.
 

@@ -17,7 +17,7 @@ import yaml
 
 from tests.e2e import controlplane, running
 
-PATH = "charts/karpenter-ovhcloud"
+PATH = str(running.ROOT / "charts" / "karpenter-ovhcloud")
 NAMESPACE = "karpenter"
 NAME = "karpenter-ovhcloud"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}"
