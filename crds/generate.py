@@ -82,6 +82,7 @@ KINDS = (
             ("NodePool", "string", r".metadata.labels.karpenter\.sh/nodepool", 1),
             ("NodeClass", "string", ".spec.nodeClassRef.name", 1),
             ("Drifted", "string", '.status.conditions[?(@.type=="Drifted")].status', 1),
+            ("EUR/hour", "string", r".metadata.annotations.karpenter\.ovhcloud\.sh/hourly-eur", 1),
         ),
     ),
     Kind(

@@ -113,7 +113,7 @@ def test_names():
         (
             "NodeClaim",
             ["Type", "Capacity", "Zone", "Node", "Ready", "Age"],
-            ["ImageID", "ID", "NodePool", "NodeClass", "Drifted"],
+            ["ImageID", "ID", "NodePool", "NodeClass", "Drifted", "EUR/hour"],
         ),
         ("OVHNodeClass", ["Region", "Flavors", "Ready", "Age"], ["Plan", "Version", "Monthly", "Project", "Cluster"]),
     ],
