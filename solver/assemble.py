@@ -152,6 +152,7 @@ def _new_node(
             requests[resource] += amount * number
         requests["pods"] += number
     pool = build.context.objects.node_pools[kind.node_pool]
+    spec = pool.manifest.spec.template.spec
     options, relaxed = _options(build, offer, counts)
     return plans.NewNode(
         name=name,
@@ -175,6 +176,8 @@ def _new_node(
         allocatable=dict(kind.allocatable),
         flavor_options=options,
         monthly_billed=kind.monthly,
+        expire_after=spec.expire_after,
+        termination_grace_period=spec.termination_grace_period,
     )
 
 

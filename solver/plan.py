@@ -20,7 +20,8 @@ Status = Literal["optimal", "feasible", "heuristic", "infeasible"]
 class NewNode:
     """
     A node to create. `requests` counts its pods and DaemonSet pods, resource "pods" included; `flavor_options` are the
-    flavors of this zone that would hold these pods too, cheapest first.
+    flavors of this zone that would hold these pods too, cheapest first. `expire_after` (None: never) and
+    `termination_grace_period` (None: none) are the template's, in seconds.
     """
 
     name: str
@@ -41,6 +42,8 @@ class NewNode:
     capacity_type: str = "on-demand"
     monthly_billed: bool = False
     replaces: tuple[str, ...] = ()
+    expire_after: int | None = 720 * 3600
+    termination_grace_period: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from controller.kube import conditions, kinds
 from controller.loops import nodepools
 from solver import cluster
 from solver import plan as plans
-from solver.render import money, people
+from solver.render import money
 
 LONG_SILENCE = 300.0
 """Seconds for which a pod that still waits for the same reason is not told again."""
@@ -71,7 +71,7 @@ def _proof(plan: plans.Plan) -> str:
         return "no cheaper fleet holds these pods"
     if plan.cost.gap is None:
         return "how much cheaper another fleet could be is not known"
-    return f"another fleet could be cheaper by at most {people.gap(plan.cost.gap)}"
+    return f"another fleet could be cheaper by at most {money.gap(plan.cost.gap)}"
 
 
 def planned(shared: world.World, plan: plans.Plan, of: cluster.Cluster) -> None:

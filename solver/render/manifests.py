@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
+from crds import duration
 from solver import plan as plans
 from solver.render import document
-
-HASH_VERSION = "v3"
 
 
 def node_claim(node: plans.NewNode) -> dict[str, Any]:
@@ -24,7 +23,10 @@ def node_claim(node: plans.NewNode) -> dict[str, Any]:
         "nodeClassRef": {"group": "karpenter.ovhcloud.sh", "kind": "OVHNodeClass", "name": node.node_class},
         "requirements": requirements,
         "resources": {"requests": document.amounts(node.requests)},
+        "expireAfter": duration.format_duration(node.expire_after),
     }
+    if node.termination_grace_period is not None:
+        spec["terminationGracePeriod"] = duration.format_duration(node.termination_grace_period)
     if node.taints:
         spec["taints"] = [document.taint(t) for t in node.taints]
     if node.startup_taints:

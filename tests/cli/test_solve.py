@@ -90,6 +90,16 @@ def test_manifests_are_node_claims_with_the_same_names(solve):
     assert [validation.parse_nodeclaim(claim).kind for claim in claims] == ["NodeClaim"] * len(claims)
 
 
+def test_manifests_live_as_long_as_their_template_says(solve):
+    """Their expireAfter and terminationGracePeriod are the NodePool's, not the CRD's defaults."""
+    text = (ROOT / "examples" / "ha-production" / "nodepool.yaml").read_text()
+    text = text.replace("expireAfter: 168h", "expireAfter: 90m\n      terminationGracePeriod: 5m")
+    workloads = str(ROOT / "examples" / "ha-production" / "workloads.yaml")
+    claims = list(yaml.safe_load_all(solve("-f", "-", "-f", workloads, "-o", "manifests", stdin=text).out))
+
+    assert {(c["spec"]["expireAfter"], c["spec"]["terminationGracePeriod"]) for c in claims} == {("1h30m", "5m")}
+
+
 def test_names(solve):
     """`-o name` prints resource/name, one a line."""
     lines = solve("-f", INFLATE, "-o", "name").out.splitlines()
