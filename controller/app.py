@@ -21,6 +21,8 @@ from controller.observe import podtimes
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 20.0
+HUNG_SECONDS = 900.0
+"""A pass that takes longer hangs; one over a hundred OVH pools takes minutes at one call a second."""
 
 
 class App:
@@ -62,7 +64,7 @@ class App:
         metrics.REGISTRY.register(observe.Observer(self.world))
         metrics.BUILD_INFO.labels(importlib.metadata.version("karpenter-ovhcloud"), "", platform.machine(), "").set(1)
         pages: dict[str, Callable[[], health.Answer]] = {
-            "/healthz": health.probe(lambda: ""),
+            "/healthz": health.probe(self._why_not_alive),
             "/readyz": health.probe(self._why_not_ready),
         }
         servers = [
@@ -102,6 +104,10 @@ class App:
     def _lose(self) -> None:
         self.lost_lead = True
         self.stop.set()
+
+    def _why_not_alive(self) -> str:
+        hung = [name for name, loop in self._loops.items() if loop.busy() > HUNG_SECONDS]
+        return f"hangs for more than {HUNG_SECONDS:.0f} s: {', '.join(hung)}" if hung else ""
 
     def _why_not_ready(self) -> str:
         missing = self.mirror.unsynced()

@@ -23,6 +23,12 @@ class Loop:
         self._least = least
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._began: float | None = None
+
+    def busy(self) -> float:
+        """For how many seconds the present pass has run, 0 between passes."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def wake(self) -> None:
         """Make the next pass soon."""
@@ -47,7 +53,7 @@ class Loop:
         failures = 0
         while not stop.is_set():
             self._wake.clear()
-            started = time.monotonic()
+            started = self._began = time.monotonic()
             try:
                 wait = self._tick()
                 failures = 0
@@ -63,6 +69,7 @@ class Loop:
                 log.exception("pass failed", extra={"loop": self.name})
             metrics.RECONCILES.labels(self.name, "error" if failures else "success").inc()
             metrics.RECONCILE_SECONDS.labels(self.name).observe(time.monotonic() - started)
+            self._began = None
             # A burst of changes makes one pass.
             stop.wait(self._least)
             if failures:

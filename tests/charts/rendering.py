@@ -13,7 +13,7 @@ CHART = ROOT / "charts" / "karpenter-ovhcloud"
 PLACE = {"ovh": {"serviceName": "0123456789abcdef0123456789abcdef", "kubeId": "demo", "region": "GRA11"}}
 EVERYTHING = {
     "ovh": {**PLACE["ovh"], "moreSecrets": [{"name": "other", "namespace": "elsewhere"}]},
-    "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
+    "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "prometheus"}, "sampleLimit": 50000},
     "networkPolicy": {"enabled": True},
     "settings": {"featureGates": {"StaticCapacity": True, "NodeRepair": False}},
     "serviceAccount": {"annotations": {"a": "b"}},
@@ -21,7 +21,18 @@ EVERYTHING = {
     "additionalAnnotations": {"note": "kept"},
     "imagePullSecrets": [{"name": "registry"}],
     "podAnnotations": {"c": "d"},
-    "controller": {"env": [{"name": "SEED", "value": "1"}]},
+    "controller": {
+        "env": [{"name": "SEED", "value": "1"}],
+        "extraVolumeMounts": [{"name": "certificates", "mountPath": "/certificates", "readOnly": True}],
+        "sidecarContainer": [{"name": "proxy", "image": "proxy:1"}],
+    },
+    "extraVolumes": [{"name": "certificates", "configMap": {"name": "certificates"}}],
+    "initContainers": [{"name": "wait", "image": "wait:1"}],
+    "hostNetwork": True,
+    "dnsPolicy": "ClusterFirstWithHostNet",
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "schedulerName": "other",
+    "podDisruptionBudget": {"name": "karpenter"},
 }
 """Values that make every object and every branch of the templates appear."""
 

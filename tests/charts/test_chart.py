@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 from typing import Any
@@ -137,6 +138,28 @@ def test_wrong_values_are_refused(values):
     """The schema finds misspelt names, wrong types and values that the controller would refuse."""
     with pytest.raises(helm_python.HelmError):
         rendering.render(values)
+
+
+def test_a_dry_run_has_one_replica():
+    """It elects no leader, so a second one would tell everything twice."""
+    (found,) = rendering.of_kind(rendering.render({"settings": {"dryRun": True}, "replicas": 3}), "Deployment")
+
+    assert found["spec"]["replicas"] == 1
+
+
+def test_every_value_is_in_the_schema():
+    """A value that the templates know can be set, and the schema knows no other."""
+
+    def paths(schema: dict[str, Any], values: Any, where: str = "") -> None:
+        properties = schema.get("properties")
+        if properties is None or not isinstance(values, dict):
+            return
+        assert set(values) == set(properties) - {"global"}, where
+        for name, value in values.items():
+            paths(properties[name], value, f"{where}.{name}")
+
+    schema = json.loads((rendering.CHART / "values.schema.json").read_text())
+    paths(schema, yaml.safe_load((rendering.CHART / "values.yaml").read_text()))
 
 
 def test_a_digest_goes_before_the_tag():

@@ -49,7 +49,7 @@ def declared() -> dict[str, set[str]]:
     found = {each.name: set(each.labels) for each in metrics.scraped()}
     for collector in metrics.REGISTRY._collector_to_names:
         for family in collector.describe() if hasattr(collector, "describe") else ():
-            labels = getattr(collector, "_labelnames", None) or getattr(collector, "_labels", ())
+            labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(collector, "_labels", ())
             found[f"{family.name}_total" if family.type == "counter" else family.name] = set(labels)
     return found
 
