@@ -14,7 +14,17 @@ from collections.abc import Callable
 from controller import health, metrics, observe, settings, world
 from controller.kube import api as apis
 from controller.kube import conditions, events, kinds, lease, mirror
-from controller.loops import cloud, disruption, lifecycle, nodeclasses, nodepools, placement, provision, runner
+from controller.loops import (
+    cloud,
+    disruption,
+    lifecycle,
+    nodeclasses,
+    nodepools,
+    placement,
+    provision,
+    question,
+    runner,
+)
 from controller.loops import termination as terminations
 from controller.observe import podtimes
 
@@ -37,11 +47,13 @@ class App:
         recorder = events.Recorder(api, instance=identity, own=_own_pod(given.namespace))
         self.world = world.World(api, self.mirror, recorder, given)
         self._elector = lease.Elector(api, given.leader_election_name, given.namespace, identity)
-        self._provisioner = provision.Provisioner(self.world, self._wake, self.stop.is_set)
+        self._questions = question.Questions(self.world)
+        self._provisioner = provision.Provisioner(self.world, self._questions, self._wake, self.stop.is_set)
         self._node_pools = nodepools.NodePools(self.world)
         self._lifecycle = lifecycle.Lifecycle(self.world, self._wake)
         self._placement = placement.Placement(self.world, self._provisioner.trigger)
         self._termination = terminations.Termination(self.world, self._wake)
+        self._disruption = disruption.Disruption(self.world, self._questions, self._wake, self.stop.is_set)
         self._loops = self._make_loops()
         self.mirror.listeners += [self._on_change, podtimes.PodTimes()]
 
@@ -55,7 +67,7 @@ class App:
             loops |= {
                 "placement": runner.Loop("placement", self._placement_tick),
                 "cloud": runner.Loop("cloud", cloud.Cloud(self.world, self._wake).tick, least=0.2),
-                "disruption": runner.Loop("disruption", disruption.Disruption(self.world, self._wake).tick, least=0.5),
+                "disruption": runner.Loop("disruption", self._disruption.tick, least=0.5),
             }
         return loops
 
@@ -156,7 +168,8 @@ class App:
         if kind is kinds.POD:
             self._on_pod(change, item)
         elif kind is kinds.NODE_CLAIM:
-            if change == "DELETED":
+            if change == "DELETED" or world.deleting(item):
+                # Its pods want another place.
                 self._provisioner.trigger()
             self._wake()
         elif kind is kinds.NODE_CLASS and (change != "MODIFIED" or _stale(item)):

@@ -165,6 +165,18 @@ DISRUPTION_DECISIONS = _counter(
     "reason",
     "consolidation_type",
 )
+FAILED_VALIDATIONS = _counter(
+    "karpenter_voluntary_disruption_failed_validations",
+    "Nodes that stay since the plan did not hold after the validation delay, by consolidation_type.",
+    "consolidation_type",
+)
+QUEUE_FAILURES = _counter(
+    "karpenter_voluntary_disruption_queue_failures",
+    "Disruptions given up since a replacement did not come, by decision, reason and consolidation_type.",
+    "decision",
+    "reason",
+    "consolidation_type",
+)
 ELIGIBLE_NODES = _gauge(
     "karpenter_voluntary_disruption_eligible_nodes", "Nodes that the last pass could disrupt, by reason.", "reason"
 )

@@ -39,6 +39,13 @@ REMOVED = f"{GROUP}/ovh-node-removed"
 INSTALLATION = f"{GROUP}/installation"
 """Annotation in the template of an OVH pool, and so on its nodes: the installation that made it."""
 
+REPLACES = f"{GROUP}/replaces"
+"""Annotation of a claim: the claims that go when it and all others by which they are replaced are ready, as JSON."""
+
+CLASS_HASH = f"{GROUP}/ovhnodeclass-hash"
+CLASS_HASH_VERSION = f"{GROUP}/ovhnodeclass-hash-version"
+"""Annotations of a claim: what its OVHNodeClass said when it was created, and how that was hashed."""
+
 MONTHLY = f"{GROUP}/monthly-billed"
 HOURLY = f"{GROUP}/hourly-eur"
 PLAN = f"{GROUP}/plan"

@@ -77,6 +77,8 @@ class World:
         self.settings = given
         self.clock = clock
         self.lock = threading.RLock()
+        self.planning = threading.Lock()
+        """Held from a look at the cluster until the claims that follow from it are written: nobody plans in between."""
         self.unavailable = unavailable.Unavailable()
         self.places: dict[str, Place] = {}
         self.assignments: dict[str, Assignment] = {}

@@ -65,6 +65,34 @@ REASONS = (
         "avoids the offering for a while.",
     ),
     Reason(
+        "DisruptionBlocked",
+        ("Node", "NodeClaim", "NodePool"),
+        "Normal",
+        "The node may not be disrupted, and why: what is on it or its annotation. On a NodePool: its budgets allow no more.",
+    ),
+    Reason(
+        "Unconsolidatable",
+        ("Node", "NodeClaim"),
+        "Normal",
+        "The last plan found nothing better than the node: where its pods would not fit, or that nothing is cheaper.",
+    ),
+    Reason(
+        "DisruptionLaunching", ("NodeClaim",), "Normal", "The claim was made to replace others; says for which reason."
+    ),
+    Reason(
+        "DisruptionWaitingReadiness",
+        ("NodeClaim",),
+        "Normal",
+        "Others go as soon as this claim's node is ready for pods.",
+    ),
+    Reason(
+        "ReplicasMissing",
+        ("NodePool",),
+        "Warning",
+        "A static NodePool has fewer nodes than spec.replicas, and why no more can be had.",
+        upstream=False,
+    ),
+    Reason(
         "DisruptionTerminating",
         ("Node", "NodeClaim"),
         "Normal",

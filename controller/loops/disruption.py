@@ -1,146 +1,91 @@
 """
-Nodes that go because they are no longer worth it, under budgets.
+Nodes that go because they are empty, drifted, or worth less than they cost, under budgets.
 
-`METHODS` are asked in order; each proposes claims to delete. A proposal must stand for the validation delay before it
-is carried out, so what happens meanwhile (a pod that comes, a budget that closes) still counts. Expiry knows no budget.
-Texts and rules: karpenter core, `pkg/controllers/disruption`.
+The planner is asked in the mode `consolidate`, as `solve --mode consolidate` does. What it says must still be true after
+the validation delay: it is asked again about the cluster as it is then, where only the nodes of the first answer may go.
+The second answer is carried out: replacements first. Expiry knows neither budgets nor replacements.
+Rules and texts: karpenter core, `pkg/controllers/disruption`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from controller import metrics, names, settings, world
-from controller.kube import api as apis
+from catalog import region
+from controller import measure, metrics, names, world
 from controller.kube import conditions, kinds
-from controller.loops import cloud, termination
+from controller.loops import claims as claims_of
+from controller.loops import cloud, commands, marks, question, static
 from crds import duration, nodepool, validation
+from solver import cluster, planner
+from solver import plan as plans
+from solver.disruption import candidates, choice
+from solver.snapshot import pending
 
 log = logging.getLogger(__name__)
 
-DEPENDENTS = cloud.DEPENDENTS
+AGAIN_SECONDS = 300.0
+"""How long an answer that takes nothing away is believed while the cluster does not change."""
+
+UNCONSOLIDATABLE_SILENCE = 900.0
+BUDGET_SILENCE = 60.0
+
+_REASONS: tuple[nodepool.Reason, ...] = ("Empty", "Drifted", "Underutilized")
+_BUDGET = choice.BUDGET.partition("{")[0]
+_BLOCKED = (
+    "Node isn't initialized",
+    "Node is nominated",
+    "Disruption is blocked",
+    "Pod has",
+    "Eviction does not",
+    "Pdb prevents",
+)
+"""How reasons begin that upstream puts into the event DisruptionBlocked."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Candidate:
-    """A claim with its node, its pool and the pods on the node, as they are now."""
+class Group:
+    """Nodes that go together, and the nodes that all of them wait for."""
 
-    claim: Mapping[str, Any]
-    node: Mapping[str, Any]
-    pool: nodepool.NodePool
-    pods: Sequence[Mapping[str, Any]]
-    nominated: bool
-    hourly: int = 0
-
-    @property
-    def name(self) -> str:
-        """The claim's name."""
-        return str(self.claim["metadata"]["name"])
+    gone: tuple[plans.GoneNode, ...]
+    new: tuple[plans.NewNode, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Proposal:
-    """A claim that may go, and the reason that budgets know."""
+def groups(plan: plans.Plan) -> list[Group]:
+    """
+    What a plan takes away, in parts that do not need each other: linked are nodes and those that their pods move to.
 
-    claim: str
-    reason: nodepool.Reason
-
-
-class Method(Protocol):
-    """A way to find nodes to remove."""
-
-    def __call__(self, candidates: Sequence[Candidate], now: float) -> list[Proposal]:
-        """What may go, most worthwhile first; budgets are not its business."""
-        ...
-
-
-def movable(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod needs another place when its node goes."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return False
-    owners = {each.get("kind") for each in pod["metadata"].get("ownerReferences") or []}
-    if owners & {"DaemonSet", "Node"}:
-        return False
-    return not pod["metadata"].get("deletionTimestamp") or "StatefulSet" in owners
-
-
-def blocked(candidate: Candidate, now: float) -> str | None:
-    """Why a node may not be disrupted at all, in upstream's words."""
-    node = candidate.node
-    if node["metadata"].get("deletionTimestamp") or candidate.claim["metadata"].get("deletionTimestamp"):
-        return "Node is deleting or marked for deletion"
-    if (node["metadata"].get("labels") or {}).get(names.INITIALIZED_LABEL) != "true":
-        return "Node isn't initialized"
-    if candidate.nominated:
-        return "Node is nominated for a pending pod"
-    if (node["metadata"].get("annotations") or {}).get(names.DO_NOT_DISRUPT) == "true":
-        return f'Disruption is blocked through the "{names.DO_NOT_DISRUPT}" annotation'
-    for pod in candidate.pods:
-        live = (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-        if live and not pod["metadata"].get("deletionTimestamp") and termination.protected(pod, now):
-            where = f"{pod['metadata'].get('namespace')}/{pod['metadata']['name']}"
-            return f'Pod has "{names.DO_NOT_DISRUPT}" annotation (Pod={where})'
-    return None
-
-
-def consolidatable(claim: Mapping[str, Any], pool: nodepool.NodePool, last_pod: float | None, now: float) -> bool:
-    """Whether a node has been quiet for its pool's consolidateAfter."""
-    after = pool.spec.disruption.consolidate_after
-    if after is None or not conditions.is_true(claim, "Initialized") or pool.spec.replicas is not None:
-        return False
-    base = last_pod or conditions.since(claim, "Initialized")
-    return now - base >= after
-
-
-def emptiness(candidates: Sequence[Candidate], now: float) -> list[Proposal]:
-    """Quiet nodes without pods of their own, the dearest first."""
-    empty = [
-        each
-        for each in candidates
-        if conditions.is_true(each.claim, "Consolidatable")
-        and not any(movable(pod) for pod in each.pods)
-        and blocked(each, now) is None
+    Expired nodes are left out, as they go by themselves.
+    """
+    gone = {each.node: each for each in plan.delete if each.reason != candidates.EXPIRED}
+    new = {each.name: each for each in plan.create}
+    part = {name: frozenset([name]) for name in (*gone, *new)}
+    for each in gone.values():
+        for pod in each.pods:
+            target = plan.placements.get(pod, "")
+            if target in new and part[target] is not part[each.node]:
+                joined = part[target] | part[each.node]
+                part |= dict.fromkeys(joined, joined)
+    return [
+        Group(
+            tuple(each for name, each in gone.items() if name in names_),
+            tuple(each for name, each in new.items() if name in names_),
+        )
+        for names_ in dict.fromkeys(part[name] for name in gone)
     ]
-    return [Proposal(each.name, "Empty") for each in sorted(empty, key=lambda one: (-one.hourly, one.name))]
 
 
-METHODS: tuple[Method, ...] = (emptiness,)
-"""What `disrupt` asks, in upstream's order: emptiness first."""
-
-
-def within_budgets(
-    proposals: Sequence[Proposal],
-    candidates: Mapping[str, Candidate],
-    all_claims: Sequence[Mapping[str, Any]],
-    unready: Collection[str],
-    now: int,
-) -> list[Proposal]:
-    """
-    The proposals that the budgets of their pools allow now.
-
-    All reasons share one count of nodes on their way out: claims in deletion, and those whose Node is not ready
-    (`unready`, by name of the claim).
-    """
-    total: dict[str, int] = {}
-    going: dict[str, int] = {}
-    for claim in all_claims:
-        pool = (claim["metadata"].get("labels") or {}).get(names.NODEPOOL_LABEL, "")
-        if conditions.is_true(claim, "Initialized") and not conditions.is_true(claim, "InstanceTerminating"):
-            total[pool] = total.get(pool, 0) + 1
-            if claim["metadata"].get("deletionTimestamp") or claim["metadata"]["name"] in unready:
-                going[pool] = going.get(pool, 0) + 1
-    kept = []
-    for each in proposals:
-        pool_model = candidates[each.claim].pool
-        pool = pool_model.name
-        allowed = pool_model.spec.disruption.allowed(each.reason, total.get(pool, 0), now)
-        if going.get(pool, 0) < allowed:
-            going[pool] = going.get(pool, 0) + 1
-            kept.append(each)
-    return kept
+def only(of: cluster.Cluster, claims: Collection[str]) -> cluster.Cluster:
+    """The cluster in which no other node than those of these claims may be disrupted."""
+    free = {of.node_claims[name].node for name in claims if name in of.node_claims}
+    for node in of.nodes.values():
+        if node.name not in free:
+            node.annotations = {**node.annotations, pending.DO_NOT_DISRUPT: "true"}
+    return of
 
 
 def expired(claim: Mapping[str, Any], now: float) -> bool:
@@ -152,49 +97,56 @@ def expired(claim: Mapping[str, Any], now: float) -> bool:
     return created is not None and now >= created + duration.parse_duration(text)
 
 
-def standing(
-    proposals: Sequence[Proposal], since: dict[tuple[str, str], float], given: settings.Settings, now: float
-) -> list[Proposal]:
-    """Those that have been proposed in every pass for the validation delay; `since` is the memory of that."""
-    fresh = {(each.claim, each.reason) for each in proposals}
-    for key in set(since) - fresh:
-        del since[key]
-    for key in fresh:
-        since.setdefault(key, now)
-    return [each for each in proposals if now - since[each.claim, each.reason] >= given.validation_delay]
-
-
 class Disruption:
     """The disruption loop."""
 
-    def __init__(self, shared: world.World, changed: Callable[[], None], methods: Sequence[Method] = METHODS) -> None:
+    def __init__(
+        self,
+        shared: world.World,
+        questions: question.Questions,
+        changed: Callable[[], None],
+        stopping: Callable[[], bool],
+    ) -> None:
         self._world = shared
+        self._questions = questions
         self._changed = changed
-        self._methods = methods
-        self._since: dict[tuple[str, str], float] = {}
+        self._stopping = stopping
+        self._marks = marks.Marks(shared)
+        self._commands = commands.Commands(shared, changed)
+        self._static = static.Static(shared, questions, self._commands, changed, stopping)
+        self._proposed: tuple[frozenset[str], float] | None = None
+        """Claims that the last plan takes away, and since when that stands to be validated."""
+        self._fruitless: tuple[int, float] = (0, 0.0)
+        """What the cluster looked like when the last plan took nothing away, and when that was."""
 
     def tick(self) -> float:
         """One pass."""
         shared, now = self._world, self._world.now()
-        pause = min(shared.settings.disruption_interval, max(0.5, shared.settings.validation_delay))
         if not shared.mirror.synced():
             return 0.2
         claims = [claim for claim in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(claim)]
         self._expire(claims, now)
-        candidates = self._candidates(claims)
-        self._mark_quiet(candidates, now)
-        proposals: list[Proposal] = []
-        for method in self._methods:
-            proposals += [
-                each for each in method(candidates, now) if each.claim not in {one.claim for one in proposals}
-            ]
-        metrics.ELIGIBLE_NODES.labels("empty").set(sum(each.reason == "Empty" for each in proposals))
-        by_name = {each.name: each for each in candidates}
-        unready = {each.name for each in candidates if not conditions.is_true(each.node, "Ready")}
-        lasting = standing(proposals, self._since, shared.settings, now)
-        for each in within_budgets(lasting, by_name, claims, unready, int(now)):
-            self._carry_out(by_name[each.claim], each)
-        return pause
+        nodes = shared.nodes_by_machine()
+        pools = self._pools()
+        self._marks.reconcile(claims, nodes, pools)
+        self._commands.reconcile(claims, nodes)
+        self._commands.release(claims, nodes)
+        self._static.reconcile(pools)
+        self._consider(pools, now)
+        pause = shared.settings.disruption_interval
+        if self._proposed is None:
+            return pause
+        return min(pause, max(0.5, self._proposed[1] + shared.settings.validation_delay - shared.now()))
+
+    def _pools(self) -> dict[str, tuple[world.Object, nodepool.NodePool]]:
+        """NodePools that are valid, as objects and as models."""
+        found = {}
+        for item in self._world.mirror.all(kinds.NODE_POOL):
+            try:
+                found[item["metadata"]["name"]] = item, validation.parse_nodepool(item, admitted=True)
+            except validation.InvalidObject:
+                continue
+        return found
 
     def _expire(self, claims: Sequence[world.Object], now: float) -> None:
         for claim in claims:
@@ -205,104 +157,168 @@ class Disruption:
                 cloud.disrupted(claim, "expired")
                 self._changed()
 
-    def _candidates(self, claims: Sequence[world.Object]) -> list[Candidate]:
+    def _consider(self, pools: Mapping[str, tuple[world.Object, nodepool.NodePool]], now: float) -> None:
+        """Ask what may go, or ask again whether it still may."""
         shared = self._world
-        nodes = shared.nodes_by_machine()
-        by_node = shared.pods_by_node()
-        pools: dict[str, nodepool.NodePool] = {}
-        for item in shared.mirror.all(kinds.NODE_POOL):
-            try:
-                pools[item["metadata"]["name"]] = validation.parse_nodepool(item, admitted=True)
-            except validation.InvalidObject:
-                continue
-        with shared.lock:
-            awaited = {each.claim for each in shared.assignments.values()}
-        nominated = {
-            (pod.get("status") or {}).get("nominatedNodeName") for pod in by_node.get("", []) if not world.deleting(pod)
-        }
-        for old, claim in termination.left_behind(nodes.values(), claims):
-            # The pods of an exchanged machine come to the one that took its place.
-            if any(movable(pod) for pod in by_node.get(old["metadata"]["name"], [])):
-                awaited.add(claim["metadata"]["name"])
-        found = []
-        prices = shared.catalogue().flavors
-        for claim in claims:
-            node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
-            pool = pools.get(world.label(claim, names.NODEPOOL_LABEL))
-            if node is None or pool is None or world.deleting(claim):
-                continue
-            flavor = prices.get(world.label(claim, names.INSTANCE_TYPE_LABEL))
-            name = node["metadata"]["name"]
-            found.append(
-                Candidate(
-                    claim=claim,
-                    node=node,
-                    pool=pool,
-                    pods=by_node.get(name, []),
-                    nominated=claim["metadata"]["name"] in awaited or name in nominated,
-                    hourly=(flavor.hourly_micro_eur or 0) if flavor else 0,
-                )
-            )
-        return found
-
-    def _mark_quiet(self, candidates: Sequence[Candidate], now: float) -> None:
-        """Write down when pods last came or went, and whether the node has been quiet for long enough."""
-        shared = self._world
-        for each in candidates:
-            claim = dict(each.claim)
-            stored = conditions.seconds((claim.get("status") or {}).get("lastPodEventTime"))
-            with shared.lock:
-                seen = shared.pod_events.get(str(each.node["metadata"]["name"]))
-            last = max(filter(None, (stored, seen)), default=None)
-            status: dict[str, Any] = {}
-            if seen is not None and (stored is None or seen - stored >= 10):
-                status["lastPodEventTime"] = conditions.stamp(seen)
-            draft = conditions.Draft(claim, DEPENDENTS, now)
-            if consolidatable(claim, each.pool, last, now):
-                if not draft.is_true("Consolidatable"):
-                    draft.true("Consolidatable")
-            else:
-                draft.remove("Consolidatable")
-            after = draft.finish()
-            if after is not None:
-                status["conditions"] = after
-            if status:
-                try:
-                    shared.patch(kinds.NODE_CLAIM, claim, {"status": status}, subresource="status")
-                except (apis.NotFoundError, apis.ConflictError):
-                    continue
-
-    def _carry_out(self, candidate: Candidate, proposal: Proposal) -> None:
-        """Taint the node, say why, and delete the claim; draining is the termination's business."""
-        shared, claim, node = self._world, dict(candidate.claim), dict(candidate.node)
-        draft = conditions.Draft(claim, DEPENDENTS, shared.now())
-        draft.set("DisruptionReason", "True", proposal.reason, proposal.reason)
-        taints = [t for t in node["spec"].get("taints") or [] if t["key"] != names.DISRUPTED_TAINT]
-        body = {
-            "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
-            "spec": {"taints": [*taints, {"key": names.DISRUPTED_TAINT, "effect": "NoSchedule"}]},
-        }
-        try:
-            shared.patch(kinds.NODE, node, body)
-            status = {"status": {"conditions": draft.finish()}}
-            shared.patch(kinds.NODE_CLAIM, claim, status, subresource="status")
-            shared.api.delete(kinds.NODE_CLAIM, candidate.name, uid=str(claim["metadata"].get("uid") or ""))
-        except (apis.ConflictError, apis.NotFoundError):
-            # Something has changed since the candidate was read: the next pass judges anew.
+        claims = [claim for claim in shared.mirror.all(kinds.NODE_CLAIM) if world.managed(claim)]
+        may = [
+            claim
+            for claim in claims
+            if not world.deleting(claim)
+            and not commands.waiting(claim)
+            and (conditions.is_true(claim, "Consolidatable") or conditions.is_true(claim, "Drifted"))
+        ]
+        if not may or not all(place.ready for place in shared.places.values()):
+            self._proposed = None
             return
+        if self._proposed is not None:
+            names_, since = self._proposed
+            if now - since >= shared.settings.validation_delay:
+                self._proposed = None
+                with shared.planning:
+                    self._validated(names_)
+            return
+        look = self._look(claims, pools, now)
+        if look == self._fruitless[0] and now - self._fruitless[1] < AGAIN_SECONDS:
+            return
+        with shared.planning:
+            of = self._questions.snapshot()
+            plan = self._plan(of)
+        if plan is None:
+            self._fruitless = look, now
+            return
+        chosen = frozenset(each.node_claim for group in groups(plan) for each in group.gone)
+        self._tell(plan)
+        if chosen:
+            self._proposed = chosen, shared.now()
+            return
+        self._fruitless = look, now
+
+    def _plan(self, of: cluster.Cluster) -> plans.Plan | None:
+        """The planner's answer, None when there is none that can be trusted."""
+        started = time.monotonic()
+        try:
+            plan = planner.plan(
+                of,
+                self._questions.catalogue(of),
+                self._questions.options("consolidate"),
+                planner.Run(clock=time.monotonic, stop=self._stopping),
+            )
+        except planner.RejectedPlanError as error:
+            metrics.PLANS_REJECTED.inc()
+            log.error("plan rejected by the checker", extra={"error": str(error)})
+            return None
+        except region.UnknownRegionError as error:
+            log.error("no plan", extra={"error": str(error)})
+            return None
+        measure.plan(plan, "disruption", time.monotonic() - started)
+        for reason in _REASONS:
+            metrics.ELIGIBLE_NODES.labels(reason.lower()).set(sum(each.reason == reason for each in plan.delete))
+        return None if self._stopping() else plan
+
+    def _validated(self, names_: frozenset[str]) -> None:
+        """Ask again on fresh state, and carry out what still holds."""
+        of = only(self._questions.snapshot(), names_)
+        plan = self._plan(of)
+        found = groups(plan) if plan is not None else []
+        still = {each.node_claim for group in found for each in group.gone}
+        for name in sorted(names_ - still):
+            metrics.FAILED_VALIDATIONS.labels("multi").inc()
+            log.info("not disrupted after all", extra={"NodeClaim": name})
+        for group in found:
+            if plan is not None and {each.node_claim for each in group.gone} <= names_:
+                self._begin(group, plan, of)
+
+    def _begin(self, group: Group, plan: plans.Plan, of: cluster.Cluster) -> None:
+        """Mark the nodes of a group, and write the claims that replace them; without any, they go at once."""
+        shared = self._world
+        reason = group.gone[0].reason
+        nodes = {node["metadata"]["name"]: node for node in shared.mirror.all(kinds.NODE)}
+        marked = []
+        for each in group.gone:
+            claim, node = shared.mirror.get(kinds.NODE_CLAIM, each.node_claim), nodes.get(each.node)
+            if claim is None or node is None or not self._commands.mark(claim, node, each.reason):
+                # Those that are marked already wait for nothing, and are given back by the next pass.
+                log.info("not disrupted: changed meanwhile", extra={"NodeClaim": each.node_claim})
+                return
+            marked.append(each.node_claim)
+        saved = sum(each.hourly for each in group.gone) - sum(each.hourly for each in group.new)
+        gone = ", ".join(each.node for each in group.gone)
+        how = f"[{gone}] -> [{len(group.new)} replacement(s)]" if group.new else f"[{gone}]"
+        decision = "replace" if group.new else "delete"
+        pools = ", ".join(sorted({each.node_pool for each in group.gone}))
         log.info(
             "disrupting node(s)",
-            extra={
-                "command": f"{proposal.reason}: delete: nodepools=[{candidate.pool.name}]: "
-                f"[{node['metadata']['name']}] (savings: {candidate.hourly / 1e6:.4f} EUR/h)",
-            },
+            extra={"command": f"{reason}: {decision}: nodepools=[{pools}]: {how} (savings: {saved / 1e6:.4f} EUR/h)"},
         )
-        shared.recorder.event(node, "DisruptionTerminating", f"Disrupting Node: {proposal.reason}")
-        shared.recorder.event(claim, "DisruptionTerminating", f"Disrupting NodeClaim: {proposal.reason}")
-        metrics.DISRUPTION_DECISIONS.labels("delete", proposal.reason.lower(), proposal.reason.lower()).inc()
-        cloud.disrupted(claim, proposal.reason.lower(), _snake(candidate.pool.spec.disruption.consolidation_policy))
+        kind = {"Empty": "empty", "Underutilized": "single" if len(group.gone) == 1 else "multi"}.get(reason, "")
+        metrics.DISRUPTION_DECISIONS.labels(decision, reason.lower(), kind).inc()
+        if group.new:
+            written = claims_of.write(shared, group.new, plan, of, reason.lower(), marked)
+            for name in written:
+                made = shared.mirror.get(kinds.NODE_CLAIM, name)
+                if made is not None:
+                    shared.recorder.event(made, "DisruptionLaunching", f"Launching NodeClaim: {reason}")
+        else:
+            for name in marked:
+                claim = shared.mirror.get(kinds.NODE_CLAIM, name)
+                if claim is not None:
+                    machine = str((claim.get("status") or {}).get("providerID") or "")
+                    self._commands.delete(claim, shared.nodes_by_machine().get(machine))
         self._changed()
 
+    def _tell(self, plan: plans.Plan) -> None:
+        """Say of nodes that stay why they do."""
+        shared = self._world
+        by_node = {
+            str((claim.get("status") or {}).get("nodeName") or ""): claim
+            for claim in shared.mirror.all(kinds.NODE_CLAIM)
+        }
+        for kept in plan.keep:
+            if kept.reason.startswith(_BUDGET):
+                pool = shared.mirror.get(kinds.NODE_POOL, kept.node_pool)
+                if pool is not None:
+                    shared.recorder.event(pool, "DisruptionBlocked", kept.reason, silence=BUDGET_SILENCE)
+                continue
+            if kept.reason.startswith(("Node is deleting", "Node is not consolidatable")):
+                continue
+            blocked = kept.reason.startswith(_BLOCKED)
+            for item in (shared.mirror.get(kinds.NODE, kept.node), by_node.get(kept.node)):
+                if item is not None and blocked:
+                    shared.recorder.event(item, "DisruptionBlocked", kept.reason, dedupe=())
+                elif item is not None:
+                    shared.recorder.event(
+                        item, "Unconsolidatable", kept.reason, dedupe=(), silence=UNCONSOLIDATABLE_SILENCE
+                    )
 
-def _snake(text: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in text).lstrip("_")
+    def _look(
+        self,
+        claims: Sequence[world.Object],
+        pools: Mapping[str, tuple[world.Object, nodepool.NodePool]],
+        now: float,
+    ) -> int:
+        """A number that changes with everything that could let another node go."""
+        shared = self._world
+        states = ("Consolidatable", "Drifted", "Initialized", "DisruptionReason")
+        seen: set[object] = {
+            (each["metadata"].get("uid"), world.deleting(each), *(conditions.is_true(each, state) for state in states))
+            for each in claims
+        }
+        for pod in shared.mirror.all(kinds.POD):
+            spec = pod.get("spec") or {}
+            seen.add((pod["metadata"].get("uid"), spec.get("nodeName"), world.deleting(pod), _annotated(pod)))
+        for node in shared.mirror.all(kinds.NODE):
+            seen.add((node["metadata"].get("uid"), conditions.is_true(node, "Ready"), _annotated(node)))
+        for budget in shared.mirror.all(kinds.BUDGET):
+            seen.add((budget["metadata"].get("uid"), (budget.get("status") or {}).get("disruptionsAllowed")))
+        for name, (item, parsed) in pools.items():
+            count = sum(world.label(claim, names.NODEPOOL_LABEL) == name for claim in claims)
+            room = tuple(parsed.spec.disruption.allowed(reason, count, int(now)) for reason in _REASONS)
+            seen.add((name, item["metadata"].get("generation"), room))
+        seen.add(shared.refused())
+        seen.add(shared.catalogue().version)
+        return hash(frozenset(seen))
+
+
+def _annotated(item: world.Object) -> str:
+    return world.annotation(item, names.DO_NOT_DISRUPT)

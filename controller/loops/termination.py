@@ -40,6 +40,16 @@ def waits(pod: Mapping[str, Any], now: float) -> bool:
     return gone is None or now - gone <= STUCK_SECONDS
 
 
+def movable(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod needs another place when its node goes."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    owners = {each.get("kind") for each in pod["metadata"].get("ownerReferences") or []}
+    if owners & {"DaemonSet", "Node"}:
+        return False
+    return not pod["metadata"].get("deletionTimestamp") or "StatefulSet" in owners
+
+
 def _tolerates_disruption(toleration: Mapping[str, Any]) -> bool:
     key, effect = toleration.get("key") or "", toleration.get("effect") or ""
     if effect not in ("", "NoSchedule"):

@@ -1,129 +1,72 @@
-"""Emptiness and budgets."""
+"""What a plan takes away, in parts; what may go the second time; expiry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
 
-import pytest
-
-from controller import settings
+from catalog import catalogue
 from controller.loops import disruption
-from crds import nodepool, validation
+from solver import cluster, options, planner
+from solver import plan as plans
 from tests.controller.loops import make
 
-NOW = make.T0_SECONDS + 3600
+
+def gone(node: str, *pods: str, reason: str = "Underutilized") -> plans.GoneNode:
+    return plans.GoneNode(node, f"claim-{node}", "general", "b3-8", "nova", 51200, reason, pods)
 
 
-def pool(**spec: Any) -> nodepool.NodePool:
-    reference = {"group": "karpenter.ovhcloud.sh", "kind": "OVHNodeClass", "name": "default"}
-    raw = {
-        "apiVersion": "karpenter.sh/v1",
-        "kind": "NodePool",
-        "metadata": {"name": "general"},
-        "spec": {"template": {"spec": {"nodeClassRef": reference, "requirements": []}}, **spec},
-    }
-    return validation.parse_nodepool(raw)
-
-
-def candidate(
-    name: str = "a",
-    pods: Sequence[make.Object] = (),
-    *,
-    nominated: bool = False,
-    hourly: int = 0,
-    quiet: bool = True,
-    annotations: dict[str, str] | None = None,
-    **spec: Any,
-) -> disruption.Candidate:
-    states = [make.condition("Initialized"), *([make.condition("Consolidatable")] if quiet else [])]
-    node = make.node(f"node-{name}", labels={"karpenter.sh/initialized": "true"}, annotations=annotations or {})
-    return disruption.Candidate(make.claim(name, *states), node, pool(**spec), pods, nominated, hourly)
-
-
-def names(proposals: Sequence[disruption.Proposal]) -> list[str]:
-    return [each.claim for each in proposals]
-
-
-def test_quiet_nodes_without_pods_of_their_own_are_empty():
-    """Daemons, finished pods and pods on their way out do not count; the dearest node comes first."""
-    done = make.pod("done", "node-b")
-    done["status"]["phase"] = "Succeeded"
-    leaving = make.pod("leaving", "node-b", deletionTimestamp=make.T0)
-    found = disruption.emptiness(
-        [
-            candidate("a", [make.pod("ds", "node-a", owner="DaemonSet")], hourly=1),
-            candidate("b", [done, leaving], hourly=2),
-            candidate("c", [make.pod("web", "node-c")]),
-        ],
-        NOW,
+def new(name: str) -> plans.NewNode:
+    return plans.NewNode(
+        name, "general", "default", "b3-8", "nova", 51200, "pool", (), {}, {}, (), (), {}, {}, ("b3-8",)
     )
 
-    assert names(found) == ["b", "a"]
+
+def plan(
+    deleted: tuple[plans.GoneNode, ...], created: tuple[plans.NewNode, ...], placements: dict[str, str]
+) -> plans.Plan:
+    empty = planner.plan(cluster.Cluster(), catalogue.embedded(), options.Options(), planner.Run(clock=lambda: 0.0))
+    return dataclasses.replace(empty, delete=deleted, create=created, placements=placements)
 
 
-@pytest.mark.parametrize(
-    "kept",
-    [
-        candidate(nominated=True),
-        candidate(quiet=False),
-        candidate(annotations={"karpenter.sh/do-not-disrupt": "true"}),
-        candidate(pods=[make.pod("ds", "n", owner="DaemonSet", annotations={"karpenter.sh/do-not-disrupt": "true"})]),
-    ],
-)
-def test_what_keeps_an_empty_node(kept):
-    """A pod on its way, a pod event too fresh, do-not-disrupt on the node or on any of its pods."""
-    assert not disruption.emptiness([kept], NOW)
+def shape(found: list[disruption.Group]) -> list[tuple[list[str], list[str]]]:
+    return [([each.node for each in group.gone], [each.name for each in group.new]) for group in found]
 
 
-def test_a_terminating_pod_of_a_statefulset_keeps_its_node():
-    """It comes back under the same name."""
-    pod = make.pod("db-0", "node-a", owner="StatefulSet", deletionTimestamp=make.T0)
+def test_nodes_whose_pods_share_a_new_node_go_together():
+    """The pods of a and b go to x, those of c to a node that is there: two parts."""
+    made = plan(
+        (gone("a", "p1"), gone("b", "p2"), gone("c", "p3")), (new("x"),), {"p1": "x", "p2": "x", "p3": "node-d"}
+    )
 
-    assert not disruption.emptiness([candidate(pods=[pod])], NOW)
-
-
-@pytest.mark.parametrize(("after", "seconds", "quiet"), [("30s", 29, False), ("30s", 30, True), ("Never", 1e6, False)])
-def test_consolidate_after_counts_from_the_last_pod(after, seconds, quiet):
-    """Never means never."""
-    of = pool(disruption={"consolidateAfter": after})
-    claim = make.claim("a", make.condition("Initialized"))
-
-    assert quiet == disruption.consolidatable(claim, of, NOW, NOW + seconds)
+    assert shape(disruption.groups(made)) == [(["a", "b"], ["x"]), (["c"], [])]
 
 
-@pytest.mark.parametrize(("nodes", "expected"), [("1", 1), ("50%", 2), ("0", 0), ("100%", 4)])
-def test_budgets_bound_how_many_go_at_once(nodes, expected):
-    """Of four empty nodes, as many as the budget says."""
-    all_of = {n: candidate(n, disruption={"budgets": [{"nodes": nodes}]}) for n in "abcd"}
-    proposals = [disruption.Proposal(n, "Empty") for n in all_of]
-    kept = disruption.within_budgets(proposals, all_of, [each.claim for each in all_of.values()], (), int(NOW))
+def test_a_node_whose_pods_go_to_two_new_nodes_waits_for_both():
+    """And so does whoever else waits for one of these."""
+    made = plan((gone("a", "p1", "p2"), gone("b", "p3")), (new("x"), new("y")), {"p1": "x", "p2": "y", "p3": "y"})
 
-    assert expected == len(kept)
+    assert shape(disruption.groups(made)) == [(["a", "b"], ["x", "y"])]
 
 
-def test_nodes_on_their_way_out_use_the_budget_up():
-    """One of two allowed is in deletion and one is not ready: nothing more may go."""
-    all_of = {n: candidate(n, disruption={"budgets": [{"nodes": "2"}]}) for n in "abcd"}
-    claims = [each.claim for each in all_of.values()]
-    claims[0]["metadata"]["deletionTimestamp"] = make.T0
+def test_expired_nodes_and_nodes_for_waiting_pods_are_others_business():
+    """Expiry has no replacements, and the batch loop buys for pods that wait."""
+    made = plan((gone("a", "p1", reason="Expired"), gone("b")), (new("x"), new("y")), {"p1": "x", "waiting": "y"})
 
-    kept = disruption.within_budgets([disruption.Proposal("c", "Empty")], all_of, claims, {"b"}, int(NOW))
-
-    assert not kept
+    assert shape(disruption.groups(made)) == [(["b"], [])]
 
 
-def test_a_proposal_must_stand_for_the_validation_delay():
-    """One pass without it starts the time again."""
-    given = settings.Settings(validation_delay=15)
-    proposal = [disruption.Proposal("a", "Empty")]
-    since: dict[tuple[str, str], float] = {}
+def test_only_the_nodes_of_the_first_answer_may_go():
+    """All others count as forbidden."""
+    of = cluster.Cluster(
+        nodes={name: cluster.Node(name) for name in ("a", "b")},
+        node_claims={"claim-a": cluster.NodeClaim("claim-a", node="a")},
+    )
+    found = disruption.only(of, {"claim-a", "claim-gone"})
 
-    assert not disruption.standing(proposal, since, given, 0)
-    assert not disruption.standing(proposal, since, given, 14)
-    assert proposal == disruption.standing(proposal, since, given, 15)
-    disruption.standing([], since, given, 16)
-    assert not disruption.standing(proposal, since, given, 20)
+    assert {name: dict(node.annotations) for name, node in found.nodes.items()} == {
+        "a": {},
+        "b": {"karpenter.sh/do-not-disrupt": "true"},
+    }
 
 
 def test_a_claim_expires_after_its_time():

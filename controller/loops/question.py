@@ -1,0 +1,166 @@
+"""What the planner is asked: the cluster as it is to be planned for, what there is to buy, and how to plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from catalog import catalogue as catalogues
+from controller import names, world
+from controller.kube import kinds
+from solver import cluster, options
+
+LEARNED = ("cpu", "memory", "pods")
+"""Resources whose real amounts are taken from nodes; others come and go with what is installed."""
+
+_MIB = 2**20
+_FREE_TAINTS = frozenset({names.RESERVED_TAINT})
+
+
+def without(known: catalogues.Catalogue, refused: frozenset[tuple[str, str]]) -> catalogues.Catalogue:
+    """The catalogue in which the refused (flavor, zone) pairs cannot be bought."""
+    zones: dict[str, set[str]] = {}
+    for flavor, zone in refused:
+        zones.setdefault(flavor, set()).add(zone)
+    flavors = {
+        name: dataclasses.replace(each, unavailable_zones=each.unavailable_zones | zones[name])
+        if name in zones
+        else each
+        for name, each in known.flavors.items()
+    }
+    return catalogues.Catalogue(flavors, known.version)
+
+
+def unreserved(of: cluster.Cluster) -> cluster.Cluster:
+    """The cluster without our own reservations: the plan decides anew who may use a node that is held."""
+    for node in of.nodes.values():
+        if any(taint.key in _FREE_TAINTS for taint in node.taints):
+            node.taints = tuple(taint for taint in node.taints if taint.key not in _FREE_TAINTS)
+    shared: dict[cluster.PodSpec, cluster.PodSpec] = {}
+    for pod in of.pods.values():
+        if any(each.key in _FREE_TAINTS for each in pod.spec.tolerations):
+            if pod.spec not in shared:
+                kept = tuple(each for each in pod.spec.tolerations if each.key not in _FREE_TAINTS)
+                shared[pod.spec] = dataclasses.replace(pod.spec, tolerations=kept)
+            pod.spec = shared[pod.spec]
+    return of
+
+
+def learn(of: cluster.Cluster, known: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """
+    What nodes of each flavor really have for pods, with what was known before: the least that was seen.
+
+    An estimate above the truth would buy nodes for pods that do not fit, again and again.
+    """
+    found = {flavor: dict(amounts) for flavor, amounts in known.items()}
+    for node in of.nodes.values():
+        flavor = node.labels.get(names.INSTANCE_TYPE_LABEL)
+        if not flavor or node.labels.get(names.INITIALIZED_LABEL) != "true":
+            continue
+        seen = found.setdefault(flavor, {})
+        for resource in LEARNED:
+            amount = node.allocatable.get(resource)
+            if amount:
+                seen[resource] = min(amount, seen.get(resource, amount))
+    return found
+
+
+def quota_left(left: Mapping[str, int | None], waiting: Mapping[str, int]) -> dict[str, int]:
+    """
+    What the planner may still buy: OVH's answer less what claims without a machine will take.
+
+    `left` is as `types.Quota.left` has it, `waiting` in vcpus, memory_mb and instances.
+    """
+    found = {}
+    for ours, theirs, unit in (("vcpus", "vcpus", 1), ("memory", "memory_mb", _MIB), ("instances", "instances", 1)):
+        room = left.get(theirs)
+        if room is not None:
+            found[ours] = max(0, room - waiting.get(theirs, 0)) * unit
+    return found
+
+
+def leaving(of: cluster.Cluster) -> cluster.Cluster:
+    """
+    The cluster in which nodes that wait for their replacements count as in deletion.
+
+    They take no pods, and theirs have their place on the replacements, which nobody else is then given.
+    """
+    for claim in of.node_claims.values():
+        if claim.is_true("DisruptionReason"):
+            claim.deleting = True
+    return of
+
+
+class Questions:
+    """Puts questions together from what is known; remembers what nodes really have for pods."""
+
+    def __init__(self, shared: world.World) -> None:
+        self._world = shared
+        self._learned: dict[str, dict[str, int]] = {}
+
+    def snapshot(self) -> cluster.Cluster:
+        """The cluster now: pods that have their place keep it, and nodes that are to go are going."""
+        of = leaving(unreserved(self._world.mirror.snapshot()))
+        self._settle(of)
+        return of
+
+    def catalogue(self, of: cluster.Cluster) -> catalogues.Catalogue:
+        """What can be bought now, with the amounts that nodes of the cluster have shown."""
+        self._learned = learn(of, self._learned)
+        return without(self._world.catalogue().with_learned(self._learned), self._world.refused())
+
+    def _settle(self, of: cluster.Cluster) -> None:
+        """Pods that have their place on a node that is there keep it; they are planned as if nominated to it."""
+        shared = self._world
+        with shared.lock:
+            assigned = list(shared.assignments.values())
+        by_claim = {
+            claim["metadata"]["name"]: str((claim.get("status") or {}).get("nodeName") or "")
+            for claim in shared.mirror.all(kinds.NODE_CLAIM)
+            if not world.deleting(claim)
+        }
+        for each in assigned:
+            pod = of.pods.get(each.pod)
+            node = by_claim.get(each.claim, "")
+            if pod is not None and pod.uid == each.uid and not pod.node and node in of.nodes:
+                pod.nominated_node = node
+
+    def options(self, mode: options.Mode = "provision") -> options.Options:
+        """How to plan, with what is left of the quota."""
+        shared, given = self._world, self._world.settings
+        return options.Options(
+            mode=mode,
+            now=int(shared.now()),
+            time_limit=given.solve_time_limit,
+            seed=given.seed,
+            workers=given.workers,
+            preference_policy=given.preference_policy,
+            min_values_policy=given.min_values_policy,
+            quota=self._quota(),
+            feature_gates=given.feature_gates,
+        )
+
+    def _quota(self) -> dict[str, int]:
+        shared = self._world
+        known = shared.catalogue().flavors
+        waiting = {"vcpus": 0, "memory_mb": 0, "instances": 0}
+        with shared.lock:
+            asked = min((place.quota_at for place in shared.places.values()), default=0.0)
+            machines = dict(shared.machine_since)
+        for claim in shared.mirror.all(kinds.NODE_CLAIM):
+            flavor = known.get(world.label(claim, names.INSTANCE_TYPE_LABEL))
+            has_machine = bool((claim.get("status") or {}).get("providerID"))
+            answered = has_machine and machines.get(claim["metadata"]["name"], 0.0) < asked
+            if flavor is None or world.deleting(claim) or answered:
+                continue
+            waiting["vcpus"] += flavor.vcpus
+            waiting["memory_mb"] += flavor.memory_gib * 1000
+            waiting["instances"] += 1
+        left: dict[str, int | None] = {}
+        with shared.lock:
+            for place in shared.places.values():
+                for key, room in place.quota.items():
+                    if room is not None:
+                        before = left.get(key)
+                        left[key] = room if before is None else min(before, room)
+        return quota_left(left, waiting)
