@@ -157,7 +157,13 @@ class NodeClasses:
         endpoint, keys = credentials.parse(values)
         mark = (endpoint.base, *keys.secrets)
         if mark not in self._transports:
-            self._transports[mark] = transport.Transport(endpoint, keys, limiter=self._limiter, observe=_observe)
+            self._transports[mark] = transport.Transport(
+                endpoint,
+                keys,
+                limiter=self._limiter,
+                observe=_observe,
+                dry_run=self._world.settings.dry_run,
+            )
         return clients.OVHClient(self._transports[mark], spec["serviceName"], spec["kubeId"])
 
     def _missing_rights(self, client: clients.OVHClient, spec: dict[str, Any]) -> list[str]:

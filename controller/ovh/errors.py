@@ -12,6 +12,7 @@
     ├── CredentialsError         keys, consumer key, token or signature are not accepted
     ├── PermissionMissingError   the credentials are fine, one right is missing
     ├── ThrottledError           too many calls
+    ├── DryRunError              a call that would change something was not made, as this is a dry run
     └── OutageError              no usable answer: network, gateway page, 5xx, not JSON
         └── AmbiguousError       the same for a call that may have acted: look before you repeat
 
@@ -94,6 +95,10 @@ class QuotaError(OVHError):
 
 class StockError(OVHError):
     """No machine of the flavor is left where it was asked for."""
+
+
+class DryRunError(OVHError):
+    """The call would have changed something, and nothing is changed in a dry run."""
 
 
 class CredentialsError(OVHError):

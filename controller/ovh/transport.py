@@ -71,8 +71,10 @@ class Transport:
         sleep: retry.Sleep = time.sleep,
         draw: retry.Draw = random.uniform,
         observe: Callable[[Call], object] | None = None,
+        dry_run: bool = False,
     ) -> None:
         self.endpoint = endpoint
+        self.dry_run = dry_run
         self._credentials = credentials
         self._timeouts = timeouts or Timeouts()
         self._limiter = limiter or ratelimit.TokenBucket(clock=clock, sleep=sleep)
@@ -111,8 +113,11 @@ class Transport:
 
         A ``repeatable`` call is sent again after throttling and outages. Any other only when OVH surely did not act:
         refused with 429, or never sent; if it may have acted, ``AmbiguousError`` is raised. ``parse`` gets decoded
-        JSON, None for an empty answer; an answer that it does not understand counts as an outage.
+        JSON, None for an empty answer; an answer that it does not understand counts as an outage. In a dry run only
+        GET is sent, anything else raises ``DryRunError``.
         """
+        if self.dry_run and method != "GET":
+            raise errors.DryRunError("left out: this is a dry run", errors.Context(method, path))
         renewed = False
 
         def attempt() -> T:

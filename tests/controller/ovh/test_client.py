@@ -535,3 +535,18 @@ def test_query_arguments_and_ids_are_quoted(answers: script.Script, client: clie
         "cloud?ovhSubsidiary=FR",
     ]
     assert "X-Ovh-Signature" not in answers.requests[-1].headers, "the catalogue is public"
+
+
+def test_a_dry_run_sends_nothing_that_changes_something(answers: script.Script, client: clients.OVHClient) -> None:
+    """Reading goes on; creations, resizes and deletions never leave the process."""
+    client.transport.dry_run = True
+    answers.queue.append(Reply(body=[POOL]))
+    assert [pool.name for pool in client.node_pools()] == ["karpenter-b3-16-nova"]
+    for change in (
+        lambda: client.create_node_pool(SPEC),
+        lambda: client.update_node_pool(POOL_ID, desired_nodes=4),
+        lambda: client.delete_node_pool(POOL_ID),
+    ):
+        with pytest.raises(errors.DryRunError, match="dry run"):
+            change()
+    assert all(method == "GET" for method, _ in answers.calls)
