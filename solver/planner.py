@@ -31,7 +31,7 @@ class Run:
 
     `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
     told how it goes; `warm` is a plan to start from. With `relax` single changes that would place pods left out are
-    looked for, for at most half the time limit more.
+    looked for in the time that is left, and at least for a fifth of the limit.
     """
 
     clock: Callable[[], float]
@@ -112,6 +112,8 @@ class _UnorderedError(Exception):
         self.nodes = nodes
 
 
+RELAXING = 0.2
+"""Share of the time limit that changes which would place pods may take when the search has used it up."""
 SEARCH, OPTIMUM = 0.8, 0.15
 """Shares of the time for the search itself and for the cheapest fleet from zero."""
 ATTEMPTS = 3
@@ -224,11 +226,12 @@ def _relaxations(
     placed: assemble.Placed,
     after: int,
     run: Run,
+    spent: float,
 ) -> dict[int, tuple[plans.Relaxation, ...]]:
     """Single changes that would place pods left out, by solving the changed questions."""
     if not run.relax or not placed.left_out:
         return {}
-    until = 0.0 if asked.deterministic else run.clock() + asked.time_limit / 2
+    until = 0.0 if asked.deterministic else run.clock() + max(asked.time_limit - spent, asked.time_limit * RELAXING)
 
     def over() -> bool:
         return run.stop() or (not asked.deterministic and run.clock() > until)
@@ -283,8 +286,9 @@ def assembled(
     forced = sum(n.hourly for n in placed.delete) - sum(build.problem.nodes[n].price for n in found.solution.removed)
     bound = _price_bound(found, before - forced, after)
     optimum = _optimum(asked, removing, create, after, len(placed.left_out))
+    spent = sum(phase.seconds for phase in found.phases)
     unschedulable = explain.left_out(
-        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run)
+        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run, spent)
     )
     waiting_keys = {p.key for p in waiting}
     ordered = _steps(of, known, asked, build, removing.choice, placed) if removing else steps.Ordered(())
@@ -312,7 +316,7 @@ def assembled(
         objective=terms(build.problem, found),
         verification=plans.Verification(ok=False),
         solve=plans.SolveInfo(
-            wall_seconds=sum(p.seconds for p in found.phases),
+            wall_seconds=spent,
             pod_classes=len(build.problem.classes),
             columns=found.columns,
             phases=found.phases,

@@ -149,7 +149,12 @@ class Packer:
         dealt into smaller ones.
         """
         dearest = self.field.cost[self.kinds].max(initial=1.0)
-        groups = max(1, int(pool @ self.value / (COVER_NODES * dearest)))
+        # Where a limit leaves pods out, their values are the price of that: volumes then say how many nodes they are.
+        roomiest = np.maximum(self.field.room[self.kinds].max(axis=0, initial=1.0), 1.0)
+        nodes = min(
+            float(pool @ self.value) / dearest, 2 * float((pool @ self.field.requests / roomiest).max(initial=0))
+        )
+        groups = max(1, int(nodes / COVER_NODES))
         if groups == 1:
             _, kinds, rows, left = self.cover_groups(pool[None, :])
             return kinds, rows, left[0]
