@@ -79,6 +79,7 @@ class Columns:
         self.most = knapsack.capacity(field)
         self.table = knapsack.Table(field, limits) if field.host.empty else None
         self._believed = (bound, self.centre)
+        self._basis: linear.Basis | None = None
         self._seen: set[bytes] = set()
 
     def add(self, kind: Ints, counts: Rows) -> int:
@@ -104,8 +105,9 @@ class Columns:
         rows[np.arange(len(there)), there] = number[there, kind[there]]
         self.add(kind[there], rows)
 
-    def master(self, counts: Ints, patterns: Ints | None = None) -> Master | None:
-        """Solve the linear master for these counts, over some of the patterns or all."""
+    def master(self, left: Ints | None = None, patterns: Ints | None = None) -> Master | None:
+        """Solve the linear master for all pods over all patterns, or for the pods left over some patterns."""
+        counts = self.limits if left is None else left
         some = np.arange(len(self.kind)) if patterns is None else patterns
         program = linear.Program(self.field.cost[self.kind[some]], np.zeros(len(some)), np.full(len(some), np.inf))
         there = np.flatnonzero(counts)
@@ -113,9 +115,11 @@ class Columns:
         table = self.counts[some][:, there]
         column, row = np.nonzero(table)
         program.add_entries(rows[row], column, table[column, row].astype(np.float64))
-        answer = linear.solve(program)
+        answer = linear.solve(program, start=self._basis if patterns is None else None)
         if answer is None:
             return None
+        if patterns is None:
+            self._basis = answer.basis
         duals = np.zeros(len(counts))
         duals[there] = np.maximum(answer.duals, 0.0)
         return Master(answer.objective, answer.x, duals)
@@ -205,7 +209,7 @@ class Columns:
     def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
         """Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`."""
         self.price(self.centre, self.centre * (1 + 1e-3), self.limits, rng)
-        while (master := self.master(self.limits)) is not None:
+        while (master := self.master()) is not None:
             new = 0
             for pull in PULLS:
                 bound, centre = self._believed
@@ -222,7 +226,7 @@ class Columns:
 
     def close(self, rng: np.random.Generator, effort: Effort) -> Master | None:
         """Generate columns by exact pricing until the master is at the bound, or `stop`."""
-        while (master := self.master(self.limits)) is not None:
+        while (master := self.master()) is not None:
             new = 0
             for pull in (PULLS[0], 0.0):
                 if master.value <= self.bound * (1 + CLOSE) or effort.stop():

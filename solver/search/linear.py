@@ -7,8 +7,15 @@ import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.math_opt import model_pb2
-from ortools.math_opt.python import mathopt
+from ortools.math_opt import (
+    callback_pb2,
+    model_parameters_pb2,
+    model_pb2,
+    parameters_pb2,
+    result_pb2,
+    solution_pb2,
+)
+from ortools.math_opt.core.python import solver
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,12 +53,21 @@ class Program:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Basis:
+    """Where a solution lies: the status of each column and row, as MathOpt numbers them."""
+
+    columns: list[int]
+    rows: list[int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """Optimal values of the variables and duals of the rows."""
 
     objective: float
     x: Floats
     duals: Floats
+    basis: Basis
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,43 +79,80 @@ class MixedAnswer:
     bound: float
 
 
-def solve(program: Program, *, time_limit: float | None = None) -> Answer | None:
-    """Solve to optimality; None when that fails or takes longer than `time_limit` seconds."""
-    size = len(program.cost)
-    parameters = mathopt.SolveParameters(threads=1)
+def solve(program: Program, *, time_limit: float | None = None, start: Basis | None = None) -> Answer | None:
+    """
+    Solve to optimality; None when that fails or takes longer than `time_limit` seconds.
+
+    `start` is the basis of a program with the same rows whose columns are the first ones of this one.
+    """
+    parameters = parameters_pb2.SolveParametersProto(threads=1)
     if time_limit is not None:
-        parameters.time_limit = datetime.timedelta(seconds=max(time_limit, 0.001))
-    result = mathopt.solve(_model(program, None), mathopt.SolverType.GLOP, params=parameters)
-    if result.termination.reason != mathopt.TerminationReason.OPTIMAL:
+        parameters.time_limit.FromTimedelta(datetime.timedelta(seconds=max(time_limit, 0.001)))
+    hints = model_parameters_pb2.ModelSolveParametersProto()
+    if start is not None:
+        _set(hints.initial_basis.variable_status, start.columns, len(program.cost))
+        _set(hints.initial_basis.constraint_status, start.rows, program.rows)
+        parameters.presolve = parameters_pb2.EMPHASIS_OFF
+    result = _run(program, None, parameters_pb2.SOLVER_TYPE_GLOP, parameters, hints)
+    if result.termination.reason != result_pb2.TERMINATION_REASON_OPTIMAL:
         return None
-    solution = result.solutions[0]
-    assert solution.primal_solution is not None
-    assert solution.dual_solution is not None
-    x = np.fromiter(solution.primal_solution.variable_values.values(), dtype=np.float64, count=size)
-    duals = np.fromiter(solution.dual_solution.dual_values.values(), dtype=np.float64, count=program.rows)
-    return Answer(solution.primal_solution.objective_value, x, duals)
+    found = result.solutions[0]
+    return Answer(
+        objective=found.primal_solution.objective_value,
+        x=np.array(found.primal_solution.variable_values.values),
+        duals=np.array(found.dual_solution.dual_values.values),
+        basis=Basis(list(found.basis.variable_status.values), list(found.basis.constraint_status.values)),
+    )
+
+
+def _set(statuses: solution_pb2.SparseBasisStatusVector, known: list[int], size: int) -> None:
+    """Statuses of the first columns or rows; those that came later lie at their lower bound."""
+    statuses.ids.extend(range(size))
+    statuses.values.extend(known)
+    statuses.values.extend([solution_pb2.BASIS_STATUS_AT_LOWER_BOUND] * (size - len(known)))
 
 
 def solve_mixed(
     program: Program, integers: NDArray[np.bool_], *, time_limit: float, gap: float, seed: int
 ) -> MixedAnswer | None:
     """Solve with some variables whole; None when no point was found in time."""
-    parameters = mathopt.SolveParameters(
-        threads=1,
-        time_limit=datetime.timedelta(seconds=max(time_limit, 0.001)),
-        relative_gap_tolerance=gap,
-        random_seed=seed,
-    )
-    result = mathopt.solve(_model(program, integers), mathopt.SolverType.GSCIP, params=parameters)
-    if not result.has_primal_feasible_solution():
+    parameters = parameters_pb2.SolveParametersProto(threads=1, relative_gap_tolerance=gap, random_seed=seed)
+    parameters.time_limit.FromTimedelta(datetime.timedelta(seconds=max(time_limit, 0.001)))
+    hints = model_parameters_pb2.ModelSolveParametersProto()
+    result = _run(program, integers, parameters_pb2.SOLVER_TYPE_GSCIP, parameters, hints)
+    if not result.solutions or not result.solutions[0].HasField("primal_solution"):
         return None
-    values = result.solutions[0].primal_solution
-    assert values is not None
-    x = np.fromiter(values.variable_values.values(), dtype=np.float64, count=len(program.cost))
-    return MixedAnswer(values.objective_value, x, result.dual_bound())
+    found = result.solutions[0].primal_solution
+    return MixedAnswer(
+        found.objective_value, np.array(found.variable_values.values), result.termination.objective_bounds.dual_bound
+    )
 
 
-def _model(program: Program, integers: NDArray[np.bool_] | None) -> mathopt.Model:
+def _run(
+    program: Program,
+    integers: NDArray[np.bool_] | None,
+    solver_type: int,
+    parameters: parameters_pb2.SolveParametersProto,
+    hints: model_parameters_pb2.ModelSolveParametersProto,
+) -> result_pb2.SolveResultProto:
+    """
+    The solver on messages: MathOpt's classes would build a Python object for each number, which takes longer than the
+    solver does.
+    """
+    return solver.solve(
+        _model(program, integers),
+        solver_type,
+        parameters_pb2.SolverInitializerProto(),
+        parameters,
+        hints,
+        None,
+        callback_pb2.CallbackRegistrationProto(),
+        None,
+        None,
+    )
+
+
+def _model(program: Program, integers: NDArray[np.bool_] | None) -> model_pb2.ModelProto:
     model = model_pb2.ModelProto()
     size = len(program.cost)
     model.variables.ids.extend(range(size))
@@ -119,4 +172,4 @@ def _model(program: Program, integers: NDArray[np.bool_] | None) -> mathopt.Mode
     model.linear_constraint_matrix.row_ids.extend(rows[order].tolist())
     model.linear_constraint_matrix.column_ids.extend(columns[order].tolist())
     model.linear_constraint_matrix.coefficients.extend(values[order].tolist())
-    return mathopt.Model.from_model_proto(model)
+    return model
