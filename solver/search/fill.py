@@ -34,6 +34,18 @@ class Host:
     owners: Ints | None = None
     members: Ints | None = None
 
+    def take(self, bins: Ints) -> Host:
+        """The rules for some of the bins."""
+        rows = slice(None) if len(self.owner) == 1 else bins
+        return Host(
+            self.owner[rows],
+            self.member[rows],
+            self.owner_cap[rows],
+            self.member_cap,
+            None if self.owners is None else self.owners[bins],
+            None if self.members is None else self.members[bins],
+        )
+
     @property
     def touched(self) -> Mask:
         """(B or 1, L) classes that some rule looks at."""
@@ -52,6 +64,15 @@ class Bins:
     requests: Floats
     available: Floats
     host: Host | None = None
+
+    def take(self, bins: Ints) -> Bins:
+        """Some of the bins."""
+        return Bins(
+            self.room[bins],
+            self.requests if len(self.requests) == 1 else self.requests[bins],
+            self.available[bins],
+            None if self.host is None else self.host.take(bins),
+        )
 
 
 def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Floats | None = None) -> Floats:

@@ -9,7 +9,7 @@ the rest new nodes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,10 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SEEDS = 3
-REPEAT = 0.7
+REPEAT, REPEAT_AGAIN = 0.7, 0.25
+"""How much of what pods allow a pattern is repeated: the best one, and others near it."""
+TAKEN = 24
+LEAST_BATCH = 16
 POLISH = 10
 WIDTH = 64
 POOLS = 32
@@ -91,55 +94,92 @@ class Packer:
         return result
 
     def _fill_kind(self, kind: int, quota: Floats) -> tuple[Floats, Ints]:
-        """Patterns (P, C) and how often each, for one kind of node, until less than about a node's worth is left."""
+        """
+        Patterns (P, C) and how often each, for one kind of node, until less than about a node's worth is left. Classes
+        are dealt into groups that fill nodes side by side.
+        """
         field = self.field
         rest = quota * field.ok[:, kind]
         patterns: list[Floats] = []
         times: list[int] = []
         best_seen = 0.0
-        while rest.sum() > 0 and not self.stop():
-            classes = np.flatnonzero(rest)
-            if len(classes) > WIDTH:
-                classes = np.sort(self.rng.choice(classes, WIDTH, replace=False, p=rest[classes] / rest.sum()))
-            left = rest[classes].copy()
-            host = field.host.take(classes)
-            batch = self.batch
+        while rest.any() and not self.stop():
+            local = self._groups(np.flatnonzero(rest))
+            batch = max(self.batch // len(local), LEAST_BATCH)
+            at = np.repeat(np.arange(len(local)), batch)
+            left = np.where(local >= 0, rest[local], 0.0)
             bins = fills.Bins(
-                room=np.broadcast_to(field.room[kind], (batch, field.room.shape[1])),
-                requests=field.requests[None, classes],
-                available=np.broadcast_to(left, (batch, len(classes))),
-                host=fills.shared(host),
+                room=np.broadcast_to(field.room[kind], (len(at), field.room.shape[1])),
+                requests=field.requests[local if len(local) == 1 else local[at]],
+                available=left[at],
+                host=self._hosts(local if len(local) == 1 else local[at]),
             )
             found = fills.fill(bins, self.rng, greedy=True)
-            top = np.argsort(-(found @ self.value[classes]))[: self.batch // 2]
-            bins = dataclasses.replace(bins, room=bins.room[top], available=bins.available[top])
-            found = fills.polish(bins, found[top], self.value[None, classes], POLISH)
-            worth = found @ self.value[classes]
-            order = np.argsort(-worth)
-            best = worth[order[0]]
-            best_seen = max(best_seen, best)
-            if best < 0.9 * min(best_seen, field.cost[kind]) and times:
+            worth_of = self.value[local]
+            worth = np.einsum("gbl,gl->gb", found.reshape(len(local), batch, -1), worth_of)
+            top = np.argsort(-worth, axis=1)[:, : batch // 2] + batch * np.arange(len(local))[:, None]
+            at = at[top.ravel()]
+            found = fills.polish(bins.take(top.ravel()), found[top.ravel()], worth_of[at], POLISH)
+            worth = (found * worth_of[at]).sum(axis=1).reshape(len(local), -1)
+            found = found.reshape(len(local), -1, local.shape[1])
+            best_seen = max(best_seen, float(worth.max()))
+            enough = 0.9 * min(best_seen, field.cost[kind]) if times else 0.0
+            good = np.flatnonzero(worth.max(axis=1) >= enough)
+            if not len(good):
                 break
-            taken = 0
-            for index in order:
-                if worth[index] < self.accept * best or taken >= 24:
-                    break
-                pattern = found[index]
-                used = pattern > 0
-                most = int((left[used] // pattern[used]).min()) if used.any() else 0
-                if most == 0:
-                    continue
-                number = max(1, int(most * REPEAT)) if taken == 0 else max(1, int(most * 0.25))
-                row = np.zeros(len(quota))
-                row[classes] = pattern
-                patterns.append(row)
-                times.append(number)
-                left -= number * pattern
-                taken += 1
-            rest[classes] = left
+            for group in good:
+                here = local[group] >= 0
+                for pattern, number in self._repeats(found[group], worth[group], left[group]):
+                    row = np.zeros(len(quota))
+                    row[local[group][here]] = pattern[here]
+                    patterns.append(row)
+                    times.append(number)
+                rest[local[group][here]] = left[group][here]
         if not times:
             return np.zeros((0, len(quota))), np.zeros(0, dtype=np.int64)
         return np.stack(patterns), np.array(times, dtype=np.int64)
+
+    def _groups(self, classes: Ints) -> Ints:
+        """Classes dealt at random into groups (G, L) of at most WIDTH, padded with -1."""
+        number = -(-len(classes) // WIDTH)
+        if number > 1:
+            classes = self.rng.permutation(classes)
+        size = -(-len(classes) // number)
+        table = np.full(number * size, -1)
+        table[: len(classes)] = classes
+        return table.reshape(size, number).T
+
+    def _repeats(self, found: Floats, worth: Floats, left: Floats) -> Iterator[tuple[Floats, int]]:
+        """Patterns near the best and how often to use them while the pods `left` (changed in place) allow."""
+        order = np.argsort(-worth)
+        taken = 0
+        for index in order:
+            if worth[index] < self.accept * worth[order[0]] or taken >= TAKEN:
+                return
+            pattern = found[index]
+            used = pattern > 0
+            most = int((left[used] // pattern[used]).min()) if used.any() else 0
+            if most == 0:
+                continue
+            number = max(1, int(most * (REPEAT if taken == 0 else REPEAT_AGAIN)))
+            left -= number * pattern
+            taken += 1
+            yield pattern, number
+
+    def _hosts(self, local: Ints) -> fills.Host | None:
+        """Rules between pods of one node for bins of classes `local` (B or 1, L), -1 in padding."""
+        host = self.field.host
+        present = np.zeros(len(self.value), dtype=bool)
+        present[local[local >= 0]] = True
+        used = host.owner[present].any(axis=0)
+        if not used.any():
+            return None
+        return fills.Host(
+            host.owner[:, used][local],
+            host.member[:, used][local],
+            host.owner_cap[:, used][local],
+            host.member_cap[used],
+        )
 
     # -- covering pools of pods ---------------------------------------------------------------------------
 
@@ -185,10 +225,6 @@ class Packer:
         requests = field.requests[local]
         worth_of = self.value[local]
         allowed = field.ok[local].transpose(0, 2, 1)
-        host = field.host.take(np.flatnonzero(present.any(axis=0))) if not field.host.empty else None
-        if host is not None and host.empty:
-            host = None
-        host_used = field.host.owner[np.flatnonzero(present.any(axis=0))].any(axis=0) if host is not None else None
         group_of: list[Ints] = []
         kind_of: list[Ints] = []
         counts: list[NDArray[np.int32]] = []
@@ -202,15 +238,9 @@ class Packer:
             at = np.repeat(live, widths)
             kind = np.concatenate([np.repeat(k, SEEDS) for k in kind_sets])
             ok = allowed[at, kind]
-            joined = None
-            if host_used is not None:
-                joined = fills.Host(
-                    field.host.owner[:, host_used][local[at]],
-                    field.host.member[:, host_used][local[at]],
-                    field.host.owner_cap[:, host_used][local[at]],
-                    field.host.member_cap[host_used],
-                )
-            bins = fills.Bins(room=field.room[kind], requests=requests[at], available=pool[at] * ok, host=joined)
+            bins = fills.Bins(
+                room=field.room[kind], requests=requests[at], available=pool[at] * ok, host=self._hosts(local[at])
+            )
             found = fills.fill(bins, self.rng)
             found = fills.polish(bins, found, worth_of[at], POLISH)
             worth = (found * worth_of[at]).sum(axis=1)
