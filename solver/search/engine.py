@@ -46,7 +46,8 @@ COLUMN_SECONDS = 2.0
 QUICK_SHARE, CLOSE_SHARE = 0.6, 0.8
 """When quick and exact pricing end, as shares of the time left."""
 REFILL = 0.12
-ROUNDINGS = 2
+ROUNDINGS = 4
+"""Random packings of the pods that whole parts of a master leave over."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -552,7 +553,7 @@ class Engine:
                 cell.packer.shrink(packing.kind, packing.counts)
                 if not packing.left.any() and packing.cost(cell.field) < cell.cost():
                     cell.packing = packing
-                if not left.any():
+                if not left.any() or stop():
                     break
 
     def pack_rest(self, cell: Cell, left: Ints) -> pack.Packing:
