@@ -13,6 +13,7 @@ as halves, and so on (Fekete and Schepers, "New classes of lower bounds for bin 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from solver.search import linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Row = tuple[str, int, int]
 
 BIG_POD = 0.25
 """A class that takes more than this share of some kind's room makes the dual feasible rows worth their time."""
@@ -33,7 +35,8 @@ class Volumes:
     The relaxation's answer.
 
     `bound` in micro-euro per hour, `volume` (C, K) pods of each class on each kind of new node, `nodes` (K,),
-    `existing` (C, G) pods in each group of existing room, `value` (C,) what one pod more would cost, `left_out` (C,).
+    `existing` (C, G) pods in each group of existing room, `value` (C,) what one pod more would cost, `left_out` (C,),
+    `prices` of what pods take.
     """
 
     bound: float
@@ -42,6 +45,20 @@ class Volumes:
     existing: Floats
     value: Floats
     left_out: Floats
+    prices: Prices
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prices:
+    """
+    Duals of what pods take: `node` (K,) per row of `node_weights`, `room` (G, R) of existing room, `limits` (L,), `spare`
+    of leaving out a pod. None is negative.
+    """
+
+    node: Mapping[Row, Floats]
+    room: Floats
+    limits: Floats
+    spare: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,29 +144,27 @@ def solve(
     program.add_entries(demand[room_class], first_room + np.arange(n_room), np.ones(n_room))
     program.add_entries(demand, first_left + np.arange(n_classes), np.ones(n_classes))
 
-    share = shares(field.requests, field.room)[pair_class, pair_kind]
-    for resource in range(share.shape[1]):
-        _node_rows(program, share[:, resource], pair_kind, first_node, n_kinds)
-        if strong and (share[:, resource] > BIG_POD).any():
-            for k in (1, 2, 3):
-                _node_rows(program, dual_feasible(share[:, resource], k), pair_kind, first_node, n_kinds)
-    for rule in range(field.host.owner.shape[1]):
-        alone = field.host.owner[:, rule] & field.host.member[:, rule]
-        weight = 1.0 / (field.host.member_cap[rule] + 1 if field.host.member_cap[rule] >= 0 else 1)
-        _node_rows(program, np.where(alone, weight, 0.0)[pair_class], pair_kind, first_node, n_kinds)
+    node_rows: dict[Row, tuple[Ints, Ints]] = {}
+    for row, weight in node_weights(field, strong):
+        node_rows[row] = _node_rows(program, weight[pair_class, pair_kind], pair_kind, first_node, n_kinds)
+    room_rows: list[Ints] = []
     if room is not None and n_room:
         used = shares(field.requests, room.room)[room_class, room_group]
         for resource in range(used.shape[1]):
             rows = program.add_rows(np.full(room.room.shape[0], -np.inf), np.ones(room.room.shape[0]))
+            room_rows.append(rows)
             program.add_entries(rows[room_group], first_room + np.arange(n_room), used[:, resource])
+    limit_rows = np.zeros(0, dtype=np.int64)
     if limits is not None and len(limits.room):
         scale = np.maximum(np.abs(limits.room), 1.0)
-        rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / scale)
-        program.add_entries(rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / scale[:, None])
+        limit_rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / scale)
+        program.add_entries(
+            limit_rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / scale[:, None]
+        )
 
     if spare is not None:
-        row = program.add_rows(np.array([-np.inf]), np.array([spare]))
-        program.add_entries(row, np.arange(first_left, size), np.ones(n_classes))
+        spare_row = program.add_rows(np.array([-np.inf]), np.array([spare]))
+        program.add_entries(spare_row, np.arange(first_left, size), np.ones(n_classes))
     answer = linear.solve(program, time_limit=time_limit)
     if answer is None:
         return None
@@ -157,6 +172,16 @@ def solve(
     volume[pair_class, pair_kind] = answer.x[:n_pairs]
     existing = np.zeros((n_classes, room.room.shape[0] if room is not None else 0))
     existing[room_class, room_group] = answer.x[first_room:first_node]
+    price = np.maximum(-answer.duals, 0.0)
+    node_prices = {row: np.zeros(n_kinds) for row in node_rows}
+    for row, (index, kinds) in node_rows.items():
+        node_prices[row][kinds] = price[index]
+    prices = Prices(
+        node=node_prices,
+        room=np.stack([price[rows] for rows in room_rows], axis=1) if room_rows else np.zeros((existing.shape[1], 0)),
+        limits=price[limit_rows],
+        spare=float(price[spare_row[0]]) if spare is not None else 0.0,
+    )
     return Volumes(
         bound=answer.objective,
         volume=volume,
@@ -164,22 +189,81 @@ def solve(
         existing=existing,
         value=answer.duals[:n_classes],
         left_out=answer.x[first_left:],
+        prices=prices,
     )
 
 
-def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> None:
+def node_weights(field: fields.Field, strong: bool) -> Iterator[tuple[Row, Floats]]:
+    """
+    The rows that every kind of node has, each with the weight (C, K) of a pod on it: per node at most 1 in all.
+    """
+    share = shares(field.requests, field.room)
+    for resource in range(share.shape[2]):
+        yield ("sum", resource, 1), share[:, :, resource]
+        if strong and (share[:, :, resource] * field.ok > BIG_POD).any():
+            for k in (1, 2, 3):
+                yield ("dual feasible", resource, k), dual_feasible(share[:, :, resource], k)
+    for rule in range(field.host.owner.shape[1]):
+        alone = field.host.owner[:, rule] & field.host.member[:, rule]
+        weight = 1.0 / (field.host.member_cap[rule] + 1 if field.host.member_cap[rule] >= 0 else 1)
+        yield ("host", rule, 1), np.broadcast_to(np.where(alone, weight, 0.0)[:, None], field.ok.shape)
+
+
+def priced(
+    field: fields.Field,
+    counts: Floats,
+    prices: Prices,
+    *,
+    room: Room | None = None,
+    limits: Limits | None = None,
+    spare: float | None = None,
+) -> float:
+    """
+    A bound from prices alone, whatever problem they come from: every class pays for what it takes where that is
+    cheapest, and a node never takes in more than it costs.
+
+    Prices of merged classes make a bound for the classes themselves, which is much higher than that of the merged ones.
+    """
+    cost = field.cost.copy()
+    bound = 0.0
+    if limits is not None and len(limits.room):
+        scale = np.maximum(np.abs(limits.room), 1.0)
+        cost = cost + (prices.limits / scale) @ limits.per_node
+        bound -= float(prices.limits @ (limits.room / scale))
+    strong = any(name == "dual feasible" for name, _, _ in prices.node)
+    rows = [(prices.node[row], weight) for row, weight in node_weights(field, strong) if row in prices.node]
+    taken = np.sum([price for price, _ in rows], axis=0)
+    scale = np.minimum(1.0, cost / np.maximum(taken, 1e-9))
+    pays = np.sum([price * scale * weight for price, weight in rows], axis=0)
+    cheapest = np.where(field.ok, pays, np.inf).min(axis=1, initial=np.inf)
+    if room is not None and prices.room.size:
+        used = shares(field.requests, room.room)
+        there = np.where(room.ok, (used * prices.room).sum(axis=2), np.inf)
+        cheapest = np.minimum(cheapest, there.min(axis=1, initial=np.inf))
+        bound -= float(prices.room.sum())
+    elif room is not None:
+        cheapest[room.ok.any(axis=1)] = 0.0
+    if spare is not None:
+        cheapest = np.minimum(cheapest, prices.spare)
+        bound -= prices.spare * spare
+    there = (counts > 0) & np.isfinite(cheapest)
+    return bound + float(counts[there] @ cheapest[there])
+
+
+def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> tuple[Ints, Ints]:
     """
     Sum of `weight` over the pods on a kind of node is at most its number of nodes; kinds with weight 0 throughout get
-    no row.
+    no row. Returns rows and their kinds.
     """
     total = np.zeros(n_kinds)
     np.add.at(total, kind, weight)
     used = np.flatnonzero(total > 0)
     if len(used) == 0:
-        return
+        return used, used
     position = np.full(n_kinds, -1)
     position[used] = np.arange(len(used))
     rows = program.add_rows(np.full(len(used), -np.inf), np.zeros(len(used)))
     keep = np.flatnonzero((weight > 0) & (position[kind] >= 0))
     program.add_entries(rows[position[kind[keep]]], keep, weight[keep])
     program.add_entries(rows, first_node + used, np.full(len(used), -1.0))
+    return rows, used

@@ -192,17 +192,19 @@ class Engine:
         room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
         firm = dataclasses.replace(whole, host=whole.host.only(whole.host.firm))
         merged = merge.merge(firm, counts, up=False)
+        limits = self.limits(whole)
         volumes = compact.solve(
             merged.field,
             merged.counts,
             room=merge.room_of(merged, room),
-            limits=self.limits(whole),
+            limits=limits,
             spare=spare,
             strong=strong,
             time_limit=max(1.0, self.budget.left()),
         )
         if volumes is not None and self.narrowing_is_exact():
-            self.bound = max(self.bound, volumes.bound)
+            bound = compact.priced(firm, counts, volumes.prices, room=room, limits=limits, spare=spare)
+            self.bound = max(self.bound, bound)
         return volumes
 
     def narrowing_is_exact(self) -> bool:

@@ -2,7 +2,7 @@
 Classes that the relaxation need not tell apart, as one.
 
 Labels that only rules across nodes look at play no part inside a cell, and requests that differ by a few millis hardly
-do. Requests of a merged class are rounded up for guidance and down for a bound, so that neither promises too much.
+do. Requests of a merged class are rounded up for guidance, and means where prices are all that is wanted.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def merge(field: fields.Field, counts: Floats, *, up: bool, most: int = MOST) ->
     ----------
     field: what to merge.
     counts: (C,) pods.
-    up: round requests up (guidance) or down (bound).
+    up: round requests up, so that guidance promises too little rather than too much; else take means, which give the
+        truest prices (`compact.priced` makes a bound of them).
     """
     there = np.flatnonzero((counts > 0) & field.ok.any(axis=1))
     both = field.host.owner & field.host.member
@@ -82,10 +83,12 @@ def merge(field: fields.Field, counts: Floats, *, up: bool, most: int = MOST) ->
     inverse = inverse.ravel()
     index = np.full(len(counts), -1, dtype=np.int64)
     index[there] = inverse
-    extreme = np.maximum if up else np.minimum
-    requests = np.full((len(first), field.requests.shape[1]), 0.0 if up else np.inf)
-    extreme.at(requests, inverse, field.requests[there])
     total: Floats = np.bincount(inverse, weights=counts[there], minlength=len(first)).astype(np.float64)
+    requests = np.zeros((len(first), field.requests.shape[1]))
+    if up:
+        np.maximum.at(requests, inverse, field.requests[there])
+    else:
+        np.add.at(requests, inverse, field.requests[there] * (counts[there] / total[inverse])[:, None])
     representative = there[first]
     smaller = dataclasses.replace(
         field, requests=requests, ok=field.ok[representative], host=field.host.of(representative)

@@ -166,7 +166,7 @@ def test_a_search_never_claims_a_bound_above_what_exists(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_merging_is_conservative(seed):
-    """Requests rounded down bound from below; rounded up they ask for no less than before; no pod is lost."""
+    """Rounded up pods ask for no less than before, means for the same in all; no pod is lost; prices of both bound."""
     random = np.random.default_rng(seed)
     classes = [
         tiny.pods(f"c{i}", int(random.integers(1, 9)), (int(random.integers(200, 260)), int(random.integers(500, 560))))
@@ -176,14 +176,45 @@ def test_merging_is_conservative(seed):
     field = fields.make(problem, np.arange(2), problem.counts > 0)
     counts = problem.counts.astype(np.float64)
     fine = compact.solve(field, counts)
-    down = merge.merge(field, counts, up=False, most=4)
+    mean = merge.merge(field, counts, up=False, most=4)
     up = merge.merge(field, counts, up=True, most=4)
-    coarse = compact.solve(down.field, down.counts)
+    coarse = compact.solve(mean.field, mean.counts)
+    rough = compact.solve(up.field, up.counts)
 
-    assert len(down.counts) < 30
-    assert down.counts.sum() == up.counts.sum() == counts.sum()
-    assert (down.field.requests[down.index] <= field.requests).all()
+    assert len(mean.counts) < 30
+    assert mean.counts.sum() == up.counts.sum() == counts.sum()
+    assert mean.counts @ mean.field.requests == pytest.approx(counts @ field.requests)
     assert (up.field.requests[up.index] >= field.requests).all()
-    assert coarse is not None
     assert fine is not None
-    assert coarse.bound <= fine.bound + 1e-6
+    assert coarse is not None
+    assert rough is not None
+    assert rough.bound >= fine.bound - 1e-6
+    assert compact.priced(field, counts, fine.prices) == pytest.approx(fine.bound)
+    for prices in (coarse.prices, rough.prices):
+        assert 0.9 * fine.bound <= compact.priced(field, counts, prices) <= fine.bound + 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_prices_make_a_valid_bound(seed):
+    """Also prices that are too high, with limits, existing room, and pods that may be left out."""
+    random = np.random.default_rng(seed)
+    problem = random_field(seed)
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    counts = problem.counts.astype(np.float64)
+    size = len(counts)
+    room = compact.Room(
+        random.random((size, 2)) < 0.7, random.integers(5, 15, (2, 2)).astype(np.float64), np.full((size, 2), 99.0)
+    )
+    limits = compact.Limits(np.array([field.room[:, 0]]), np.array([float((counts @ field.requests)[0] * 2)]))
+    for options in ({}, {"room": room}, {"limits": limits}, {"room": room, "limits": limits, "spare": 2.0}):
+        best = compact.solve(field, counts, **options)
+        assert best is not None
+        assert compact.priced(field, counts, best.prices, **options) == pytest.approx(best.bound, abs=1e-6)
+        for _ in range(5):
+            other = compact.Prices(
+                {row: price * random.uniform(0, 3, price.shape) for row, price in best.prices.node.items()},
+                best.prices.room * random.uniform(0, 3, best.prices.room.shape),
+                best.prices.limits * random.uniform(0, 3, best.prices.limits.shape),
+                best.prices.spare * random.uniform(0, 3),
+            )
+            assert compact.priced(field, counts, other, **options) <= best.bound + 1e-6
