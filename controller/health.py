@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import exposition
 
 from controller import metrics
+from controller.loops import lastplan
 
 Answer = tuple[int, str, bytes]
 
@@ -22,7 +23,7 @@ def plan_page(last: Mapping[str, str]) -> Answer:
     """The last plan as `solve` shows it, 404 before the first."""
     if not last:
         return 404, "text/plain", b"no plan yet: no pod has waited for room since this replica leads\n"
-    text = f"planned at {last['time']}\n\n{last['plan.txt']}"
+    text = lastplan.heading(last) + last[lastplan.TEXT]
     return 200, "text/plain; charset=utf-8", text.encode()
 
 

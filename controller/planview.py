@@ -53,8 +53,9 @@ def shown(data: dict[str, str], output: str, now: float) -> str:
         return json.dumps(json.loads(data[lastplan.DOCUMENT]), indent=2, ensure_ascii=False) + "\n"
     if output == "yaml":
         return str(yaml.safe_dump(json.loads(data[lastplan.DOCUMENT]), sort_keys=False, allow_unicode=True))
-    made = data[lastplan.TIME]
-    return f"planned at {made} ({_age(now - (conditions.seconds(made) or now))} ago)\n\n{data[lastplan.TEXT]}"
+    made = conditions.seconds(data[lastplan.TIME])
+    age = _age(now - (now if made is None else made))
+    return lastplan.heading(data, age) + data[lastplan.TEXT]
 
 
 def _age(seconds: float) -> str:

@@ -19,7 +19,7 @@ from catalog import region
 from controller import measure, metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
-from controller.loops import cloud, commands, marks, question, static
+from controller.loops import cloud, commands, lastplan, marks, question, static
 from crds import duration, nodepool, validation
 from solver import cluster, planner
 from solver import plan as plans
@@ -221,6 +221,8 @@ class Disruption:
         of = only(self._questions.snapshot(), names_)
         plan = self._plan(of)
         found = groups(plan) if plan is not None else []
+        if plan is not None and found:
+            lastplan.publish(self._world, plan, "disruption")
         still = {each.node_claim for group in found for each in group.gone}
         for name in sorted(names_ - still):
             metrics.FAILED_VALIDATIONS.labels("multi").inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from controller import world
@@ -19,7 +20,7 @@ MOST_BYTES = 512 * 1024
 """Half of what the API server stores in one object."""
 MOST_LINES = 200
 
-DOCUMENT, TEXT, TIME = "plan.json", "plan.txt", "time"
+DOCUMENT, TEXT, TIME, LOOP = "plan.json", "plan.txt", "time", "controller"
 
 
 def shortened(plan: dict[str, Any], most: int = MOST_BYTES) -> str:
@@ -36,8 +37,8 @@ def shortened(plan: dict[str, Any], most: int = MOST_BYTES) -> str:
     return text
 
 
-def content(plan: plans.Plan, now: float) -> dict[str, str]:
-    """The plan as its document and as `solve` shows it, with the time."""
+def content(plan: plans.Plan, now: float, loop: str) -> dict[str, str]:
+    """The plan as its document and as `solve` shows it, with the time and the loop that made it."""
     lines = people.show(plan).splitlines()
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more lines (-o json has all)"]
@@ -45,12 +46,18 @@ def content(plan: plans.Plan, now: float) -> dict[str, str]:
         DOCUMENT: shortened(document.to_document(plan)),
         TEXT: "\n".join(lines) + "\n",
         TIME: conditions.stamp(now),
+        LOOP: loop,
     }
 
 
-def publish(shared: world.World, plan: plans.Plan) -> None:
-    """Write the plan down; that it cannot be written is no reason not to carry it out."""
-    shared.last_plan = content(plan, shared.now())
+def heading(data: Mapping[str, str], age: str = "") -> str:
+    """When the plan was made and by whom."""
+    return f"planned at {data[TIME]}{f' ({age} ago)' if age else ''} by the {data.get(LOOP, 'controller')}\n\n"
+
+
+def publish(shared: world.World, plan: plans.Plan, loop: str) -> None:
+    """Write the plan of a loop down; that it cannot be written is no reason not to carry it out."""
+    shared.last_plan = content(plan, shared.now(), loop)
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

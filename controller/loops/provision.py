@@ -116,7 +116,7 @@ class Provisioner:
         failed = len(written) < len(plan.create) and not shared.settings.dry_run
         self._assign(plan, of, written)
         notices.planned(shared, plan, of)
-        lastplan.publish(shared, plan)
+        lastplan.publish(shared, plan, "provisioner")
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None
         self._warm = plan
         self._changed()

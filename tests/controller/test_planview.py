@@ -19,10 +19,10 @@ def test_the_plan_is_shown_as_solve_shows_it_with_its_age():
     """The table is the controller's own; json and yaml are the document."""
     of = builders.cluster(*builders.pods("web", 1))
     made = builders.plan(of, builders.buy(of, "general-a", ["web-0"]))
-    data = lastplan.content(made, MADE)
+    data = lastplan.content(made, MADE, "provisioner")
 
     text = planview.shown(data, "table", MADE + 200)
-    assert text.startswith("planned at 2026-01-01T00:00:00Z (3m ago)\n\n1 node to create for ")
+    assert text.startswith("planned at 2026-01-01T00:00:00Z (3m ago) by the provisioner\n\n1 node to create for ")
     assert "FLAVOR" in text
     whole = json.loads(planview.shown(data, "json", MADE))
     assert whole["kind"] == "Plan"
