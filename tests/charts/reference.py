@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
+import yaml
 
 from controller import command, metrics
 from controller.kube import reasons
 from crds import generate
+from tests.charts import rendering
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "reference"
 
@@ -43,7 +47,12 @@ def pages() -> dict[str, str]:
         default = f"`{each.default}`" if isinstance(each.default, (str, int, float)) and each.default != "" else ""
         variables = ", ".join(f"`{name}`" for name in names)
         lines.append(f"| `{'`, `'.join(each.opts)}` | {variables} | {default} | {each.help or ''} |")
-    return found | {"settings.md": "\n".join(lines) + "\n", "metrics.md": metrics_page(), "events.md": events_page()}
+    return found | {
+        "settings.md": "\n".join(lines) + "\n",
+        "metrics.md": metrics_page(),
+        "events.md": events_page(),
+        "values.md": values_page(),
+    }
 
 
 METRICS_HEAD = """# Metrics
@@ -108,6 +117,49 @@ two minutes unless said otherwise.
 | reason | on | type | upstream | when, and what it says |
 | --- | --- | --- | --- | --- |
 """
+
+
+VALUES_HEAD = """# Values of the chart
+
+`helm show values charts/karpenter-ovhcloud` prints them with these words. A value that the schema does not know is refused,
+so that nothing misspelt goes unnoticed. Defaults of more than one field are in
+[values.yaml](../../charts/karpenter-ovhcloud/values.yaml).
+
+| value | default | meaning |
+| --- | --- | --- |
+"""
+
+
+def values() -> dict[str, tuple[Any, str]]:
+    """Each value by its path, with its default and the comment above it; groups count where they have a comment."""
+    text = (rendering.CHART / "values.yaml").read_text()
+    defaults = yaml.safe_load(text)
+    found: dict[str, tuple[Any, str]] = {}
+    path: list[str] = []
+    words: list[str] = []
+    for line in text.splitlines():
+        key = re.match(r"( *)([A-Za-z]+):", line)
+        if line.strip().startswith("# "):
+            words.append(line.strip()[2:])
+            continue
+        if key:
+            path = [*path[: len(key[1]) // 2], key[2]]
+            if words:
+                default = defaults
+                for name in path:
+                    default = default[name]
+                found[".".join(path)] = default, " ".join(words)
+        words = []
+    return found
+
+
+def values_page() -> str:
+    """Every value."""
+    rows_ = []
+    for path, (default, words) in values().items():
+        shown = "" if isinstance(default, dict | list) and default else f"`{json.dumps(default)}`"
+        rows_.append(f"| `{path}` | {shown} | {words} |")
+    return VALUES_HEAD + "\n".join(rows_) + "\n"
 
 
 def events_page() -> str:

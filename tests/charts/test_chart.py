@@ -15,7 +15,7 @@ import yaml
 
 from controller import command
 from crds import ovhnodeclass, validation
-from tests.charts import rendering
+from tests.charts import reference, rendering
 
 NOT_KUBERNETES = ("OVHNodeClass", "ServiceMonitor")
 
@@ -160,6 +160,21 @@ def test_every_value_is_in_the_schema():
 
     schema = json.loads((rendering.CHART / "values.schema.json").read_text())
     paths(schema, yaml.safe_load((rendering.CHART / "values.yaml").read_text()))
+
+
+def test_every_value_is_explained():
+    """What has no value below it that can be set by itself has a comment in values.yaml."""
+    explained = reference.values()
+
+    def paths(schema: dict[str, Any], where: str = "") -> None:
+        for name, each in schema["properties"].items():
+            path = f"{where}{name}"
+            if "properties" in each:
+                paths(each, f"{path}.")
+            elif path != "global":
+                assert path in explained, path
+
+    paths(json.loads((rendering.CHART / "values.schema.json").read_text()))
 
 
 def test_a_digest_goes_before_the_tag():
