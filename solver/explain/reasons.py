@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+import numpy as np
+
 from solver import build as builds
 from solver import plan as plans
 from solver import problem as problems
+from solver.rules import limits, min_values
 
 NO_POOLS = "no dynamic nodepools found"
-LIMITS = "all available instance types exceed limits for nodepool (NodePool=/{})"
 
 
 def of_class(build: builds.Build, solution: problems.Solution, pod_class: int) -> tuple[plans.Reason, ...]:
@@ -51,10 +53,15 @@ def _together(build: builds.Build, solution: problems.Solution, name: str, pod_c
         left = cap.room - sum(int(cap.per_offer[offer]) for offer, _ in solution.new)
         if cap.node_pool in ("", name) and all(cap.per_offer[o] > left for o in mine):
             if cap.node_pool == name:
-                return plans.Reason(name, LIMITS.format(name), "limits", offers)
+                message = limits.NO_NODES if cap.resource == limits.NODES else limits.EXCEEDED.format(name)
+                return plans.Reason(name, message, "limits", offers)
             return plans.Reason(
                 name, f"the project quota leaves no room for another node ({cap.resource})", "ovh", offers
             )
+    for rule in problem.min_values:
+        if rule.node_pool == name and not any(_leaves_choice(problem, rule, pod_class, offer) for offer in mine):
+            place = len(build.context.places) + mine[0]
+            return plans.Reason(name, min_values.explain(build.context, pod_class, place), "min_values", offers)
     for attraction in problem.attractions:
         if attraction.weight is None and attraction.owners[pod_class]:
             key = (
@@ -76,6 +83,14 @@ def _together(build: builds.Build, solution: problems.Solution, name: str, pod_c
             message = f"unsatisfiable topology constraint for topology spread, key={key}"
             return plans.Reason(name, message, "spread", offers)
     return plans.Reason(name, "no plan with this pod was found in the time given", "time", offers)
+
+
+def _leaves_choice(problem: problems.Problem, rule: problems.MinValues, pod_class: int, offer: int) -> bool:
+    """Whether a new node of the offer with one pod of the class would leave enough values to choose from."""
+    family = np.array([each.family for each in problem.offers]) == problem.offers[offer].family
+    fits = (problem.requests[pod_class] <= problem.offer_room).all(axis=1)
+    values = rule.value_of[family & fits & problem.offer_ok[pod_class]]
+    return len(np.unique(values[values >= 0])) >= rule.minimum
 
 
 def summary(build: builds.Build, reasons: tuple[plans.Reason, ...]) -> str:

@@ -16,6 +16,8 @@ from solver.rules import builder, context
 name = "limits"
 
 NODES = "nodes"
+NO_NODES = "node limits have been exhausted for nodepool"
+EXCEEDED = "all available instance types exceed limits for nodepool (NodePool=/{})"
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
@@ -43,5 +45,5 @@ def explain(about: context.Context, pod_class: int, place: int) -> str:  # noqa:
     template = about.templates[about.offers[place - len(about.places)].node_pool]
     limit = template.limits.get(NODES)
     if limit is not None and template.usage.get(NODES, 0) >= limit:
-        return "node limits have been exhausted for nodepool"
-    return f"all available instance types exceed limits for nodepool (NodePool=/{template.name})"
+        return NO_NODES
+    return EXCEEDED.format(template.name)
