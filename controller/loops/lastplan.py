@@ -30,9 +30,11 @@ def shortened(plan: dict[str, Any], most: int = MOST_BYTES) -> str:
         if len(text.encode()) <= most:
             return text
         cut = {**plan, "placements": {}, "shortened": True}
-        for key in ("create", "delete", "keep", "unschedulable"):
+        for key in ("create", "delete", "keep", "steps", "unschedulable"):
             cut[key] = plan[key][:count]
-        cut["create"] = [{**node, "pods": node["pods"][:count]} for node in cut["create"]]
+        for key in ("create", "delete"):
+            cut[key] = [{**node, "pods": node["pods"][:count]} for node in cut[key]]
+        cut["steps"] = [{**step, "move": {}} for step in cut["steps"]]
         text = json.dumps(cut, separators=(",", ":"), ensure_ascii=False)
     return text
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import pathlib
 
+import jsonschema
 import pytest
 import yaml
 
 from controller import planview
 from controller.loops import lastplan
+from solver import plan as plans
 from solver.render import document
 from tests.solver import builders
 
+SCHEMA = pathlib.Path(__file__).parents[2] / "docs" / "plan.schema.json"
 MADE = 1767225600.0
 
 
@@ -33,8 +37,14 @@ def test_the_plan_is_shown_as_solve_shows_it_with_its_age():
 def test_a_large_plan_is_cut_and_says_so(most):
     """What is written fits one object, however many pods there are."""
     of = builders.cluster()
-    made = builders.plan(of, builders.buy(of, "general-a", [f"web-{number}" for number in range(5_000)]))
+    pods = [f"web-{number}" for number in range(5_000)]
+    steps = (plans.Step(("general-a",), (), dict.fromkeys(pods, "general-a"), 60),)
+    made = builders.plan(
+        of, builders.buy(of, "general-a", pods, requests={"cpu": 1000, "memory": 2**30, "pods": 5000}), steps=steps
+    )
+    made = builders.changed(made, inputs=builders.changed(made.inputs, hash="sha256:" + "0" * 64))
 
     text = lastplan.shortened(document.to_document(made), most)
     assert len(text.encode()) <= most
     assert json.loads(text)["shortened"] is True
+    jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
