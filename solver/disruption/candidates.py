@@ -114,9 +114,8 @@ class _Finder:
         why = self._not_owned(node, claim, pool)
         if why is not None:
             return dataclasses.replace(found, blocked=why)
-        stuck = frozenset(p.key for p in found.moving if pending.protected(p, self.now) or self.never(p))
         if has_expired(claim, self.now):
-            return dataclasses.replace(found, reasons=(EXPIRED,), stuck=stuck)
+            return dataclasses.replace(found, reasons=(EXPIRED,), stuck=self._stuck(found))
         why = self._not_a_candidate(node, claim)
         if why is not None:
             return dataclasses.replace(found, blocked=why)
@@ -135,9 +134,12 @@ class _Finder:
             found,
             reasons=tuple(reasons),
             blocked="" if reasons else why or "",
-            stuck=stuck if ends else frozenset(),
+            stuck=self._stuck(found) if ends else frozenset(),
             drifted_since=condition.changed if condition is not None else 0,
         )
+
+    def _stuck(self, found: Candidate) -> frozenset[str]:
+        return frozenset(pod.key for pod in found.moving if pending.protected(pod, self.now) or self.never(pod))
 
     def _not_owned(self, node: cluster.Node, claim: cluster.NodeClaim, pool: str) -> str | None:
         """What keeps even an expired node."""

@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 SMALL_PODS = 60
 SMALL_CLASSES = 12
 SMALL_NODES = 16
+SET, SETS, AGAIN = 0.06, 0.4, 0.6
+"""Shares of the time: for one set, until which sets are tried, and until which the best one is tried again."""
 THRESHOLDS = (0.5, 0.99, 0.05)
 """Nodes that go by at least this fraction in the relaxation make up the sets that are tried."""
 
@@ -49,6 +51,8 @@ class Consolidation:
         self.strategy = "heuristic"
         self.phases: list[plans.Phase] = []
         self.patterns = 0
+        removable = frozenset(n for n, node in enumerate(problem.nodes) if node.removable)
+        self.all = removable if removal.can_be_bought_again(problem) else frozenset()
 
     def run(self) -> params.Found:
         """Search until it is proved that nothing is better, or the time is over."""
@@ -61,6 +65,7 @@ class Consolidation:
         guide = self.guide()
         if guide is not None:
             self.sets(guide[0].gone)
+            self.again()
         if not self.budget.over():
             exchange.improve(self, guide)
         self.tidy()
@@ -110,6 +115,9 @@ class Consolidation:
             stop=lambda: self.settings.stop() or self.budget.over(max(until, 0.05)),
         )
         found = engine.search(removal.without(self.problem, removed), settings)
+        proves = removed and removed == self.all and not found.optimal and not any(found.value.unplaced)
+        if proves and found.bound is not None:
+            self.bound_at(found.bound - sum(self.problem.nodes[n].price for n in removed))
         if self.settings.deterministic:
             self.budget.tick(max(1, round(limit * params.Budget.ROUNDS_PER_SECOND)))
         self.patterns += found.columns
@@ -135,11 +143,19 @@ class Consolidation:
         started = self.budget.seconds()
         tried: set[frozenset[int]] = set()
         for removed in self._sets(gone):
-            if removed in tried or self.budget.over(0.6):
+            if removed in tried or self.budget.over(SETS):
                 continue
             tried.add(removed)
-            self.offer(self.engine(removed, 0.12), "relaxation")
+            self.offer(self.engine(removed, SET), "relaxation")
         self.phase("sets", started)
+
+    def again(self) -> None:
+        """Place the pods of the best set once more, with more time."""
+        started = self.budget.seconds()
+        share = AGAIN - self.budget.spent()
+        if self.best.removed and share > SET:
+            self.offer(self.engine(self.best.removed, share), "relaxation")
+        self.phase("again", started)
 
     def _sets(self, gone: Floats) -> Iterator[frozenset[int]]:
         problem = self.problem
@@ -211,8 +227,12 @@ class Consolidation:
         started = self.budget.seconds()
         found = removal.relax(self.problem, costs=False, strong=True, time_limit=max(2.0, self.budget.left()))
         if found is not None:
-            self.bound = int(np.floor(found[0].bound + 1e-6))
+            self.bound_at(int(np.floor(found[0].bound + 1e-6)))
         self.phase("bound", started)
+
+    def bound_at(self, bound: int) -> None:
+        """Keep a bound on prices if it is the highest."""
+        self.bound = bound if self.bound is None else max(self.bound, bound)
 
 
 def search(problem: problems.Problem, settings: params.Params) -> params.Found:

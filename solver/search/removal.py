@@ -157,6 +157,29 @@ def allowed(problem: problems.Problem, order: Collection[int]) -> frozenset[int]
     return frozenset(taken)
 
 
+def can_be_bought_again(problem: problems.Problem) -> bool:
+    """
+    Whether each removable node could be bought as it is, with all that it holds or may get, for no more than its price.
+
+    Then whatever a solution keeps can stand for new nodes, so that a bound on what replaces all removable nodes bounds
+    every solution. Rules across nodes say no: pods that run are not judged by them, pods on new nodes would be.
+    """
+    weights = [each.weight for each in problem.spreads]
+    weights += [each.weight for each in problem.exclusions]
+    weights += [each.weight for each in problem.attractions]
+    if None in weights or problem.caps or problem.common_domains:
+        return False
+    residents = problem.residents
+    for n, node in enumerate(problem.nodes):
+        if node.removable:
+            room = np.maximum(problem.node_room[n], 0) + residents[n] @ problem.requests
+            there = problem.node_ok[:, n] | (residents[n] > 0)
+            offers = (problem.prices <= node.price) & (problem.offer_room >= room).all(axis=1)
+            if not (problem.offer_ok[there][:, offers].all(axis=0)).any():
+                return False
+    return True
+
+
 def without(problem: problems.Problem, removed: frozenset[int]) -> problems.Problem:
     """
     The problem once it is decided that these nodes go and no others: their pods wait, nothing is left of them.
