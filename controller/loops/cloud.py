@@ -98,14 +98,23 @@ class Cloud:
             by_pool.setdefault(name or self._default_pool(claim), []).append(claim)
         listed = {pool.name: pool for pool in place.client.node_pools() if pool.status != "DELETED"}
         machines: set[str] | None = set()
-        for name, pool in sorted(listed.items()):
-            mine = by_pool.pop(name, [])
-            if not mine and not self._ours(pool):
+        refused: errors.OVHError | None = None
+        for name in sorted({*listed, *by_pool}):
+            pool, mine = listed.get(name), by_pool.get(name, [])
+            if pool is not None and not mine and not self._ours(pool):
                 continue
-            found = self._one(place, pool, mine)
+            try:
+                if pool is None:
+                    self._create(place, name, mine, len(listed))
+                    continue
+                found = self._one(place, pool, mine)
+            except (errors.BadRequestError, errors.ConflictError, errors.QuotaError, errors.StockError) as error:
+                # What is refused to one pool is no reason to leave the others alone.
+                log.warning("pool refused", extra={"pool": name, "error": str(error)})
+                refused, found = error, None
             machines = None if machines is None or found is None else machines | found
-        for name, mine in sorted(by_pool.items()):
-            self._create(place, name, mine, len(listed))
+        if refused is not None:
+            raise refused
         return machines
 
     def _default_pool(self, claim: world.Object) -> str:

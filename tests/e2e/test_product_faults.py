@@ -8,6 +8,7 @@ import functools
 import json
 import pathlib
 import re
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -152,6 +153,71 @@ def _machines(plane: controlplane.ControlPlane) -> dict[str, str | None]:
     }
 
 
+def reserved(plane: controlplane.ControlPlane) -> list[str]:
+    """Nodes that are held for planned pods."""
+    return [
+        node["metadata"]["name"]
+        for node in get(plane, "nodes")
+        if any(taint["key"].endswith("/reserved") for taint in node["spec"].get("taints") or [])
+    ]
+
+
+def test_a_node_that_never_joins_is_given_up(control_plane_built, tmp_path):
+    """Its machine goes, its pods get another flavor, and the first one is not asked for again."""
+    with (
+        installed(tmp_path) as (plane, ovh),
+        running.controller(plane, {**ovh, "REGISTRATION_TIMEOUT": "10s"}, tmp_path) as controller,
+    ):
+        running.order(ovh, "POST", "/control/stillborn", {"count": 2, "flavor": "b3-16"})
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: "registration_timeout" in controller.log.read_text(), "it is given up", 90)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        running.until(
+            lambda: len(get(plane, "nodes")) == len(get(plane, "nodeclaims")) == _machines_wanted(ovh),
+            "no machine is left over",
+            90,
+        )
+        creations = [call for call in writes(ovh) if call["method"] == "POST" and "b3-16" in json.dumps(call)]
+        assert len(creations) == 1
+
+
+def test_a_deletion_that_is_refused_is_asked_for_again_and_not_in_a_hurry(control_plane_built, tmp_path):
+    """The pool is UPSCALING, says OVH: it goes when it may, and other pools are not held up by it."""
+    with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
+        running.until(controller.ready, "the controller is ready")
+        scale(plane, 10)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        first = sorted(pool["id"] for pool in pools(ovh))[0]
+        fault = {"kind": "busy", "method": "DELETE", "path": f"*/nodepool/{first}", "count": 3}
+        running.order(ovh, "POST", "/control/faults", fault)
+        scale(plane, 0)
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+        deletions = [call for call in writes(ovh) if call["method"] == "DELETE" and first in call["path"]]
+        assert [call["status"] for call in deletions][:4] == [400, 400, 400, 200]
+        assert len(deletions) == 4
+
+
+def test_a_watch_that_is_cut_and_too_old_loses_nothing(control_plane_built, tmp_path):
+    """The API server goes away, and what has happened meanwhile is compacted away: everything is listed anew."""
+    with installed(tmp_path) as (plane, ovh), running.controller(plane, ovh, tmp_path) as controller:
+        running.until(controller.ready, "the controller is ready")
+        plane.run("kubectl", "wait", "nodepool/general", "--for=condition=Ready", "--timeout=60s")
+        scale(plane, 3)
+        running.until(lambda: bound(plane) == 3, "three pods are bound", 90)
+        controller.process.send_signal(signal.SIGSTOP)
+        scale(plane, 10)
+        revision = int(json.loads(plane.run("kubectl", "get", "pods", "-o", "json"))["metadata"]["resourceVersion"])
+        plane.stop("kube-apiserver")
+        plane.compact(revision)
+        plane.start("kube-apiserver")
+        controller.process.send_signal(signal.SIGCONT)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 120)
+        scale(plane, 0)
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+        assert "watch expired, listing again" in controller.log.read_text()
+
+
 UP = (
     "created nodeclaim",
     "creating pool",
@@ -198,6 +264,7 @@ def test_killed_at_every_turn_the_end_is_the_same(control_plane_built, tmp_path)
                 "as many machines as claims",
                 60,
             )
+            running.until(lambda: not reserved(plane), "nothing is reserved any more", 60)
         assert all(reached)
         scale(plane, 0)
         down = [killed_at(mark, plane, ovh, tmp_path, 20) for mark in DOWN]

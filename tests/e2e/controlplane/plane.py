@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import types
+import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -166,6 +167,16 @@ class ControlPlane:
         if component == "kube-apiserver":
             self._wait(self._ready, "kube-apiserver did not get ready")
 
+    def compact(self, revision: int) -> None:
+        """Make etcd forget everything before a revision, so that watches from before it end with 410."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._etcd_port}/v3/kv/compaction",
+            json.dumps({"revision": str(revision), "physical": True}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+
     def audit_events(self, *, user: str | None = None, writes_only: bool = False) -> Iterator[dict[str, Any]]:
         """
         Finished requests so far, in order, as audit.k8s.io/v1 Events (`verb`, `user.username`, `objectRef`, …).
@@ -189,6 +200,7 @@ class ControlPlane:
         self.logs.mkdir()
         self._guard = process.Guard(self.folder)
         etcd_port, peer_port, api_port = _free_ports(3)
+        self._etcd_port = etcd_port
         self.server = f"https://127.0.0.1:{api_port}"
         self.ca_file = self.folder / "certificates" / "apiserver.crt"
         self.kubeconfig = self.kubeconfig_of("admin")

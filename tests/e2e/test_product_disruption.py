@@ -1,0 +1,154 @@
+"""Nodes that go although they have pods: consolidation, drift, expiry, by hand; and static NodePools."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e import controlplane, running
+from tests.e2e.test_product_faults import OVH, all_gone, bound, installed, scale
+from tests.e2e.test_product_troubles import flavors
+from tests.e2e.test_walkthrough import get
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+BUDGET = {
+    "apiVersion": "policy/v1",
+    "kind": "PodDisruptionBudget",
+    "metadata": {"name": "inflate", "namespace": "default"},
+    "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "inflate"}}},
+}
+
+
+@contextlib.contextmanager
+def started(folder: pathlib.Path) -> Iterator[tuple[controlplane.ControlPlane, OVH, running.Controller]]:
+    """A cluster with the example, and a controller that is ready."""
+    with installed(folder) as (plane, ovh), running.controller(plane, ovh, folder) as controller:
+        running.until(controller.ready, "the controller is ready")
+        plane.run("kubectl", "wait", "nodepool/general", "--for=condition=Ready", "--timeout=60s")
+        yield plane, ovh, controller
+
+
+def patch(plane: controlplane.ControlPlane, spec: dict[str, Any]) -> None:
+    plane.run("kubectl", "patch", "nodepool", "general", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def ready_claims(plane: controlplane.ControlPlane) -> set[str]:
+    """Names of claims that are ready."""
+    return {
+        claim["metadata"]["name"]
+        for claim in get(plane, "nodeclaims")
+        for each in claim.get("status", {}).get("conditions", [])
+        if each["type"] == "Ready" and each["status"] == "True"
+    }
+
+
+def settled(plane: controlplane.ControlPlane, pods: int) -> bool:
+    """All pods are bound, and all claims are ready and stay."""
+    claims = get(plane, "nodeclaims")
+    return (
+        bound(plane) == pods
+        and not any("deletionTimestamp" in each["metadata"] for each in claims)
+        and len(claims) == len(ready_claims(plane))
+    )
+
+
+def test_consolidation_drift_and_expiry(control_plane_built, tmp_path):
+    """
+    A node that is too large is replaced by a smaller one that comes first; a changed template replaces nodes too; a
+    budget of 0 stops it. What has expired goes whatever budgets say.
+    """
+    with started(tmp_path) as (plane, ovh, controller):
+        plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(BUDGET))
+        scale(plane, 10)
+        running.until(lambda: settled(plane, 10), "ten pods are bound", 90)
+        patch(plane, {"disruption": {"consolidationPolicy": "WhenEmpty"}})
+        scale(plane, 3)
+        time.sleep(8)
+        assert "Underutilized" not in controller.log.read_text()
+        patch(plane, {"disruption": {"consolidationPolicy": "WhenEmptyOrUnderutilized"}})
+        running.until(lambda: flavors(plane) == {"b3-16": 1} and settled(plane, 3), "one small node is left", 120)
+
+        before = ready_claims(plane)
+        template = get(plane, "nodepools")[0]["spec"]["template"]
+        template.setdefault("metadata", {}).setdefault("labels", {})["color"] = "green"
+        patch(plane, {"template": template})
+        running.until(lambda: not before & ready_claims(plane) and settled(plane, 3), "the node is replaced", 120)
+        (node,) = get(plane, "nodes")
+        assert node["metadata"]["labels"]["color"] == "green"
+        log = controller.log.read_text()
+        begun = log.index("Drifted: replace")
+        assert log.index("initialized nodeclaim", begun) < log.index("drained node", begun)
+        assert "Traceback" not in log
+
+        before = ready_claims(plane)
+        template["spec"]["expireAfter"] = "20s"
+        patch(plane, {"template": template, "disruption": {"budgets": [{"nodes": "0"}]}})
+        drifted = "jsonpath={.items[*].status.conditions[?(@.type=='Drifted')].reason}"
+        running.until(
+            lambda: "NodePoolDrifted" in plane.run("kubectl", "get", "nodeclaims", "-o", drifted), "it has drifted", 60
+        )
+        assert before == ready_claims(plane)
+        patch(plane, {"disruption": {"budgets": [{"nodes": "100%"}]}})
+        running.until(lambda: "expired" in controller.log.read_text(), "a node has expired", 120)
+        scale(plane, 0)
+        template["spec"]["expireAfter"] = "Never"
+        patch(plane, {"template": template})
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def test_pods_that_may_not_be_disturbed_and_claims_deleted_by_hand(control_plane_built, tmp_path):
+    """
+    do-not-disrupt holds consolidation off; `kubectl delete nodeclaim` drains under the pods' budget, with a deadline
+    whatever pods say; nothing is lost.
+    """
+    with started(tmp_path) as (plane, ovh, _):
+        template = get(plane, "nodepools")[0]["spec"]["template"]
+        template["spec"]["terminationGracePeriod"] = "25s"
+        patch(plane, {"template": template})
+        plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(BUDGET))
+        scale(plane, 10)
+        running.until(lambda: settled(plane, 10), "ten pods are bound", 90)
+        plane.run("kubectl", "annotate", "pods", "--all", "karpenter.sh/do-not-disrupt=true")
+        nodes = {node["metadata"]["name"] for node in get(plane, "nodes")}
+        victim = next(claim for claim in get(plane, "nodeclaims") if "b3-16" in claim["metadata"]["labels"].values())[
+            "metadata"
+        ]["name"]
+        plane.run("kubectl", "delete", "nodeclaim", victim, "--wait=false")
+        running.until(
+            lambda: victim not in {each["metadata"]["name"] for each in get(plane, "nodeclaims")}, "it is gone", 90
+        )
+        running.until(lambda: settled(plane, 10), "ten pods are bound again", 90)
+        assert nodes != {node["metadata"]["name"] for node in get(plane, "nodes")}
+        scale(plane, 0)
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def test_a_static_pool_keeps_its_size(control_plane_built, tmp_path):
+    """As many nodes as replicas say, through `kubectl scale`, and through drift; no pod is needed."""
+    with started(tmp_path) as (plane, ovh, _):
+        pool = get(plane, "nodepools")[0]
+        template = pool["spec"]["template"]
+        static = {"replicas": 2, "template": template, "disruption": {"budgets": [{"nodes": "1"}]}}
+        made = {**pool, "metadata": {"name": "static"}, "spec": static}
+        made.pop("status", None)
+        plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(made))
+        running.until(lambda: len(ready_claims(plane)) == 2, "two nodes are ready", 90)
+        plane.run("kubectl", "scale", "nodepool/static", "--replicas=3")
+        running.until(lambda: len(ready_claims(plane)) == 3, "three nodes are ready", 90)
+        before = ready_claims(plane)
+        template.setdefault("metadata", {}).setdefault("labels", {})["color"] = "green"
+        plane.run(
+            "kubectl", "patch", "nodepool", "static", "--type=merge", "-p", json.dumps({"spec": {"template": template}})
+        )
+        running.until(
+            lambda: len(ready_claims(plane)) == 3 and not before & ready_claims(plane), "all are replaced", 150
+        )
+        plane.run("kubectl", "scale", "nodepool/static", "--replicas=0")
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
