@@ -131,12 +131,17 @@ class World:
 
         In a dry run nothing is written: what a merge patch would have made of the object is kept in memory until the
         API server tells of the object again, so that conditions and usage mean what they mean otherwise.
+
+        A status of a claim is written by several loops, and its conditions as a whole list: that needs the object that
+        was read. Raises `ConflictError` when it has changed since.
         """
         if self.api.dry_run:
             if how == apis.MERGE:
                 self.mirror.pretend(kind, apis.merged(item, body))
             return
         metadata = item["metadata"]
+        if subresource == "status" and kind is kinds.NODE_CLAIM:
+            body = {**body, "metadata": {"resourceVersion": metadata["resourceVersion"]}}
         answer = self.api.patch(
             kind,
             metadata["name"],

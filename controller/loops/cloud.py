@@ -38,6 +38,7 @@ class Cloud:
         self._empty: dict[str, float] = {}
         self._missing: dict[str, float] = {}
         self._listed: set[str] = set()
+        self._again = False
         self._last_full = 0.0
         self._asks: frozenset[object] = frozenset()
         """What the cluster wanted of OVH at the last listing: news of it are acted upon at once, other wakes wait."""
@@ -75,7 +76,11 @@ class Cloud:
             machines = None if machines is None or found is None else machines | found
         with shared.lock:
             shared.machines = None if machines is None else world.Machines(frozenset(machines), now)
-        self._asks, self._last_full = asks, now
+        self._last_full = now
+        self._asks = frozenset() if self._again else asks
+        if self._again:
+            self._again = False
+            return 0.5
         if machines is not None:
             self._forget({claim["metadata"]["name"] for claim in claims})
         return shared.settings.ovh_poll_interval
@@ -112,6 +117,9 @@ class Cloud:
                 # What is refused to one pool is no reason to leave the others alone.
                 log.warning("pool refused", extra={"pool": name, "error": str(error)})
                 refused, found = error, None
+            except (apis.ConflictError, apis.NotFoundError):
+                # A claim has changed since it was read: soon again.
+                self._again, found = True, None
             machines = None if machines is None or found is None else machines | found
         if refused is not None:
             raise refused
@@ -143,12 +151,13 @@ class Cloud:
         if claims and not self._fits(place, pool, claims):
             return machines
         by_name = {claim["metadata"]["name"]: claim for claim in claims}
+        in_cluster = shared.nodes_by_machine()
         expired = frozenset(node for node, since in self._orphans.items() if now - since > shared.settings.orphan_after)
         found = pools.decide(
             pool.desired_nodes,
             pool.max_nodes or pool_rules.POOL_SIZE,
             nodes,
-            [_view(c, shared.node_of(c)) for c in claims],
+            [_view(c, in_cluster.get(str((c.get("status") or {}).get("providerID") or ""))) for c in claims],
             expired if self._ours(pool) else frozenset(),
         )
         self._note_orphans(pool, found, nodes, now)
@@ -158,7 +167,13 @@ class Cloud:
                 self._launched(place, by_name[claim_name], by_id[node_id])
         for claim in claims:
             node = by_id.get(world.annotation(claim, names.NODE_ID))
-            if node is not None and not world.deleting(claim):
+            kept = node is not None and node.phase is not types.Phase.LEAVING
+            if (
+                node is not None
+                and kept
+                and not world.deleting(claim)
+                and claim["metadata"]["name"] not in found.assign
+            ):
                 self._launched(place, claim, node)
         for failure in found.failures:
             self._failed(pool, failure, by_name.get(failure.claim))
@@ -227,6 +242,7 @@ class Cloud:
         if new_node:
             adopted = bool(world.annotation(claim, names.NODE_ID))
             shared.annotate(claim, {names.NODE_ID: node.id, names.POOL_INTENT: None})
+            claim = shared.mirror.get(kinds.NODE_CLAIM, name) or claim
             log.info(
                 "adopted node" if adopted else "launched nodeclaim",
                 extra={"NodeClaim": name, "node": node.name, "pool": world.annotation(claim, names.OVH_POOL)},

@@ -168,7 +168,9 @@ class Disruption:
             and not commands.waiting(claim)
             and (conditions.is_true(claim, "Consolidatable") or conditions.is_true(claim, "Drifted"))
         ]
-        if not may or not all(place.ready for place in shared.places.values()):
+        with shared.lock:
+            places = list(shared.places.values())
+        if not may or not places or not all(place.ready for place in places):
             self._proposed = None
             return
         if self._proposed is not None:
