@@ -209,6 +209,22 @@ def node_weights(field: fields.Field, strong: bool) -> Iterator[tuple[Row, Float
         yield ("host", rule, 1), np.broadcast_to(np.where(alone, weight, 0.0)[:, None], field.ok.shape)
 
 
+def worths(field: fields.Field, prices: Prices, *, limits: Limits | None = None) -> Floats:
+    """
+    What one pod of each class pays for what it takes on the new node where that is cheapest (C,), infinite where it may
+    go nowhere. No node takes in more than it costs, whatever problem the prices come from.
+    """
+    cost = field.cost
+    if limits is not None and len(limits.room):
+        cost = cost + (prices.limits / np.maximum(np.abs(limits.room), 1.0)) @ limits.per_node
+    strong = any(name == "dual feasible" for name, _, _ in prices.node)
+    rows = [(prices.node[row], weight) for row, weight in node_weights(field, strong) if row in prices.node]
+    taken = np.sum([price for price, _ in rows], axis=0)
+    scale = np.minimum(1.0, cost / np.maximum(taken, 1e-9))
+    pays = np.sum([price * scale * weight for price, weight in rows], axis=0)
+    return np.asarray(np.where(field.ok, pays, np.inf).min(axis=1, initial=np.inf))
+
+
 def priced(
     field: fields.Field,
     counts: Floats,
@@ -219,23 +235,14 @@ def priced(
     spare: float | None = None,
 ) -> float:
     """
-    A bound from prices alone, whatever problem they come from: every class pays for what it takes where that is
-    cheapest, and a node never takes in more than it costs.
+    A bound from prices alone: what all pods pay, less what limits, existing room and pods left out are worth.
 
     Prices of merged classes make a bound for the classes themselves, which is much higher than that of the merged ones.
     """
-    cost = field.cost.copy()
+    cheapest = worths(field, prices, limits=limits)
     bound = 0.0
     if limits is not None and len(limits.room):
-        scale = np.maximum(np.abs(limits.room), 1.0)
-        cost = cost + (prices.limits / scale) @ limits.per_node
-        bound -= float(prices.limits @ (limits.room / scale))
-    strong = any(name == "dual feasible" for name, _, _ in prices.node)
-    rows = [(prices.node[row], weight) for row, weight in node_weights(field, strong) if row in prices.node]
-    taken = np.sum([price for price, _ in rows], axis=0)
-    scale = np.minimum(1.0, cost / np.maximum(taken, 1e-9))
-    pays = np.sum([price * scale * weight for price, weight in rows], axis=0)
-    cheapest = np.where(field.ok, pays, np.inf).min(axis=1, initial=np.inf)
+        bound -= float(prices.limits @ (limits.room / np.maximum(np.abs(limits.room), 1.0)))
     if room is not None and prices.room.size:
         used = shares(field.requests, room.room)
         there = np.where(room.ok, (used * prices.room).sum(axis=2), np.inf)
@@ -246,8 +253,8 @@ def priced(
     if spare is not None:
         cheapest = np.minimum(cheapest, prices.spare)
         bound -= prices.spare * spare
-    there = (counts > 0) & np.isfinite(cheapest)
-    return bound + float(counts[there] @ cheapest[there])
+    asked = (counts > 0) & np.isfinite(cheapest)
+    return bound + float(counts[asked] @ cheapest[asked])
 
 
 def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> tuple[Ints, Ints]:

@@ -318,7 +318,7 @@ class Engine:
             if len(field.cost):
                 merged = merge.merge(field, counts.astype(np.float64), up=True)
                 volumes = self.guide(merged, room)
-                value = merged.values(volumes.value) if volumes is not None else value
+                value = self.values(field, volumes) if volumes is not None else value
             exact = dataclasses.replace(field, requests=self.requests(field))
             on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
         pods = counts - on_nodes.sum(axis=0)
@@ -344,8 +344,9 @@ class Engine:
         kinds = np.flatnonzero(cell.volumes.nodes > 0.01)
         if not len(kinds):
             kinds = np.arange(len(cell.field.cost))
-        value = cell.merged.values(cell.volumes.value)
-        cell.packer = pack.Packer(cell.field, value, kinds, self.rng, self.settings.stop)
+        cell.packer = pack.Packer(
+            cell.field, self.values(cell.field, cell.volumes), kinds, self.rng, self.settings.stop
+        )
         cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
         return cell
 
@@ -360,6 +361,11 @@ class Engine:
                 merged.field, merged.counts, room=there, limits=limits, penalty=penalty, strong=False
             )
         return volumes
+
+    def values(self, field: fields.Field, volumes: compact.Volumes) -> Floats:
+        """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
+        worth = compact.worths(field, volumes.prices, limits=self.limits(field))
+        return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
 
     def requests(self, field: fields.Field) -> Floats:
         """(C, R) requests for the resources of a field."""

@@ -36,10 +36,6 @@ class Merged:
     index: Ints
     counts: Floats
 
-    def values(self, merged: Floats) -> Floats:
-        """What one pod of each class is worth (C,), from the merged duals."""
-        return np.where(self.index >= 0, np.append(merged, 0.0)[self.index], 0.0)
-
     def quota(self, merged: Floats, left: Floats) -> Floats:
         """
         Whole pods of each class (C,) so that merged classes get no more than these volumes (merged,), from what is

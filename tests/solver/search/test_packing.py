@@ -38,7 +38,11 @@ def packed(problem: problems.Problem, seed: int) -> tuple[fields.Field, pack.Pac
     volumes = compact.solve(merged.field, merged.counts, strong=False)
     assert volumes is not None
     packer = pack.Packer(
-        field, merged.values(volumes.value), np.arange(len(field.cost)), np.random.default_rng(seed), lambda: False
+        field,
+        compact.worths(field, volumes.prices),
+        np.arange(len(field.cost)),
+        np.random.default_rng(seed),
+        lambda: False,
     )
     return field, packer, packer.construct(problem.counts, volumes, merged)
 
