@@ -112,6 +112,11 @@ def _switch(flag: str, variable: str, text: str) -> Decorator:
 )
 @_number("--metrics-port", "METRICS_PORT", 8080, "Port of /metrics; 0 takes a free one.")
 @_number("--health-probe-port", "HEALTH_PROBE_PORT", 8081, "Port of /healthz and /readyz; 0 takes a free one.")
+@_switch(
+    "--disable-cluster-state-observability",
+    "DISABLE_CLUSTER_STATE_OBSERVABILITY",
+    "Leave out metrics with a series for each pod, node or condition.",
+)
 @click.option(
     "--disable-leader-election",
     envvar="DISABLE_LEADER_ELECTION",
@@ -184,6 +189,7 @@ def _switch(flag: str, variable: str, text: str) -> Decorator:
 @click.option("--context", default=None, help="Context of the kubeconfig.")
 def controller(
     disable_leader_election: bool,
+    disable_cluster_state_observability: bool,
     namespace: str | None,
     batch_idle_duration: float,
     batch_max_duration: float,
@@ -202,6 +208,7 @@ def controller(
         batch_idle=batch_idle_duration,
         batch_max=batch_max_duration,
         leader_election=not disable_leader_election,
+        cluster_state_observability=not disable_cluster_state_observability,
         namespace=namespace or _namespace(),
         workers=solve_workers,
         **given,

@@ -23,6 +23,7 @@ class Settings:
     log_format: Literal["json", "text"] = "json"
     metrics_port: int = 8080
     health_probe_port: int = 8081
+    cluster_state_observability: bool = True
     leader_election: bool = True
     leader_election_name: str = "karpenter-leader-election"
     namespace: str = "karpenter"

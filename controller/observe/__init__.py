@@ -28,5 +28,8 @@ class Observer(registry.Collector):
         """All families, none before the cluster is known."""
         if not self._world.mirror.synced():
             return
-        for module in (pods, nodes, pools, offers, conditions):
-            yield from module.families(self._world)
+        yield from pools.families(self._world)
+        yield from offers.families(self._world)
+        if self._world.settings.cluster_state_observability:
+            for module in (pods, nodes, conditions):
+                yield from module.families(self._world)

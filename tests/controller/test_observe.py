@@ -124,6 +124,17 @@ def test_pods_and_conditions_are_there_one_by_one(shared, monkeypatch):
     assert value(age, name="general", type="Ready") == 3600
 
 
+def test_large_clusters_may_do_without_a_series_for_each_object(shared, monkeypatch):
+    """What is left grows with NodePools and flavors only."""
+    monkeypatch.setattr(shared, "settings", settings.Settings(cluster_state_observability=False))
+    seen = scrape(shared, monkeypatch)
+
+    assert metrics.COST.name in seen
+    assert not {metrics.PODS_STATE.name, metrics.NODES_ALLOCATABLE.name, "operator_node_status_condition_count"} & set(
+        seen
+    )
+
+
 def test_pods_are_timed_from_creation_to_binding_and_readiness():
     """A pod that had a node when it was first heard of is not counted."""
     before = metrics.POD_BOUND_SECONDS._sum.get(), metrics.POD_STARTUP_SECONDS._totals.get((), (0, 0.0))
