@@ -144,8 +144,9 @@ def unready(shared: world.World, waiting: Iterable[str]) -> None:
     """Events on the pods while nothing can be bought at all; nothing is said before OVH has been asked."""
     states = [nodepools.class_state(item) for item in shared.mirror.all(kinds.NODE_CLASS)]
     text = "; ".join(message for _, reason, message in states if reason != "NodeClassReadinessUnknown")
-    if not text:
+    if states and not text:
         return
+    text = text or "there is none"
     for key in waiting:
         pod = shared.mirror.of(kinds.POD).get(key)
         if pod is not None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from controller import settings, world
+from controller.kube import events, kinds, mirror
 from controller.loops import notices
 from solver import plan as plans
+from tests.controller.kube import memory
 from tests.controller.loops import make
 from tests.solver import builders
 
@@ -52,3 +57,27 @@ def test_a_claim_says_why_this_flavor_at_what_cost_and_gap():
     assert "; b3-32 would hold them too. The plan has 1 new node for 0.1000 EUR/hour" in text
     assert text.endswith("another fleet could be cheaper by at most 0.81%.")
     assert notices.why(node, builders.changed(near, status="optimal")).endswith("no cheaper fleet holds these pods.")
+
+
+def told(*classes: dict[str, Any]) -> list[str]:
+    """What a pod that waits is told while nothing can be bought."""
+    api = memory.Memory()
+    shared = world.World(api, mirror.Mirror(api), events.Recorder(api), settings.Settings())
+    for kind, item in [(kinds.POD, make.pod()), *((kinds.NODE_CLASS, each) for each in classes)]:
+        shared.mirror.observe(kind, {**item, "metadata": {**item["metadata"], "resourceVersion": "1"}})
+    notices.unready(shared, ["default/web-0"])
+    shared.recorder.close()
+    return [each["note"] for each in api.created]
+
+
+def test_pods_say_why_nothing_can_be_bought_once_that_is_known():
+    """Without a node class, or with one that OVHcloud refuses; not before OVHcloud was asked."""
+    refused = make.condition("CredentialsValid", "False", reason="CredentialsRefused") | {"message": "wrong keys"}
+    ready = make.condition("Ready", "False", reason="UnhealthyDependents")
+    fresh = {"kind": "OVHNodeClass", "metadata": {"name": "default", "uid": "c"}, "spec": {}, "status": {}}
+
+    assert told() == ["Failed to schedule pod, no OVHNodeClass is ready: there is none"]
+    assert told(fresh) == []
+    assert told({**fresh, "status": {"conditions": [refused, ready]}}) == [
+        "Failed to schedule pod, no OVHNodeClass is ready: wrong keys"
+    ]
