@@ -31,11 +31,11 @@ RESERVED_MEMORY = 1840 * MIB
 
 def memory_capacity(memory_gib: int) -> int:
     """
-    Bytes of memory that the kubelet of a flavor with this nominal size reports as capacity.
+    Bytes of memory that the kubelet of a flavor with this nominal size reports as capacity, in whole MiB.
 
     The machine gets N x 1000 MiB for a nominal N GiB; kernel and firmware keep one part in 64 of it and 122 MiB.
     """
-    return max(0, memory_gib * 1000 * MIB * 63 // 64 - 122 * MIB)
+    return max(0, memory_gib * 1000 * 63 // 64 - 122) * MIB
 
 
 def memory_allocatable(capacity: int) -> int:

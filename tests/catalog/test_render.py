@@ -94,7 +94,7 @@ def test_json():
         25.17,
         True,
     )
-    assert item["allocatable"] == {"cpu": "1840m", "memory": "5046912Ki", "ephemeral-storage": "28427Mi", "pods": "110"}
+    assert item["allocatable"] == {"cpu": "1840m", "memory": "4928Mi", "ephemeral-storage": "28427Mi", "pods": "110"}
     assert item["labels"] == labels.flavor_labels(EMBEDDED.flavors["b2-7"])
     assert (item["offered"], item["mks"], item["note"]) == (True, "listed", None)
 
