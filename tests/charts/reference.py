@@ -24,7 +24,7 @@ def rows(schema: dict[str, Any], path: str) -> Iterator[str]:
     for name, field in schema.get("properties", {}).items():
         where = f"{path}.{name}"
         text = " ".join(str(field.get("description", "")).split()).replace("|", "\\|")
-        default = f"`{field['default']}`" if "default" in field else ""
+        default = f"`{json.dumps(field['default'])}`" if "default" in field else ""
         yield f"| `{where}` | {field.get('type', '')} | {default} | {text} |"
         yield from rows(field, where)
         yield from rows(field.get("items", {}), f"{where}[]")
