@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import copy
 import heapq
-import random
-import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from controller.simulator import model, rules, shop
-
-_FIRST_STAMP = 0x0199_A1B2_0000
+from controller.simulator import dice, model, quotas, rules, shop
 
 T = TypeVar("T")
 
@@ -72,11 +68,11 @@ class Simulation:
 
     def used(self, region: str) -> tuple[int, int, int]:
         """Cores, RAM in MB and instances that exist in a region, other machines of the project included."""
-        return self._sum(region, lambda node: node.instance_id is not None)
+        return quotas.used(self.world, self.shop, region)
 
     def room(self, region: str, flavor: str) -> int:
         """How many more machines of a flavor fit the region's quota beside those that exist."""
-        return self._room(region, flavor, self.used(region))
+        return quotas.room(self.world, self.shop, region, flavor)
 
     # Requests.
 
@@ -100,16 +96,16 @@ class Simulation:
             limit if request.max is None else request.max,
             limit,
         )
-        self._check_quota(cluster.region, request.flavor, sizes.desired)
+        quotas.check(self.world, self.shop, cluster.region, request.flavor, sizes.desired)
         now = self.world.now
-        pool_id = self._uuid()
+        pool_id = dice.identifier(self.world)
         pool = model.Pool(
             id=pool_id,
             cluster_id=cluster_id,
             name=request.name or f"nodepool-{pool_id}",
             flavor=request.flavor,
             zone=zone,
-            machine_set=self._letters(5),
+            machine_set=dice.letters(self.world, 5),
             desired=sizes.desired,
             min=sizes.min,
             max=sizes.max,
@@ -121,11 +117,11 @@ class Simulation:
             template=self._template(request) or copy.deepcopy(rules.EMPTY_TEMPLATE),
             created_at=now,
             updated_at=now,
-            visible_at=now + self._draw(self.world.timings.hidden),
+            visible_at=now + dice.span(self.world, self.world.timings.hidden),
         )
         self.world.pools[pool.id] = pool
         self._add_nodes(pool, sizes.desired)
-        self._plan("settle", pool.id, self._draw((1.0, 5.0)))
+        self._plan("settle", pool.id, dice.span(self.world, (1.0, 5.0)))
         return pool
 
     def update_pool(self, cluster_id: str, pool_id: str, request: rules.Update) -> None:
@@ -143,7 +139,7 @@ class Simulation:
         listed = self._listed(staying, request.nodes_to_remove)
         staying = [node for node in staying if node.id not in listed]
         region = self.cluster(cluster_id).region
-        self._check_quota(region, pool.flavor, sizes.desired - len(staying))
+        quotas.check(self.world, self.shop, region, pool.flavor, sizes.desired - len(staying))
         pool.desired, pool.min, pool.max = sizes.desired, sizes.min, sizes.max
         if request.autoscale is not None:
             pool.autoscale = request.autoscale
@@ -165,7 +161,7 @@ class Simulation:
         if pool.deleting or pool.status in ("INSTALLING", "UPSCALING", "DOWNSCALING", "UPDATING"):
             raise busy("delete", pool.status)
         pool.deleting = True
-        self._plan("delete", pool_id, self._draw(self.world.timings.delete_shown))
+        self._plan("delete", pool_id, dice.span(self.world, self.world.timings.delete_shown))
 
     def delete_node(self, cluster_id: str, node_id: str) -> None:
         """DELETE of a node; whether the pool shrinks or replaces it is not documented and a habit here."""
@@ -196,7 +192,7 @@ class Simulation:
             return
         node.joined = node.registered = False
         if not node.leaving:
-            self._plan("exchange", node.id, self._draw(self.world.timings.rebuild), node.epoch)
+            self._plan("exchange", node.id, dice.span(self.world, self.world.timings.rebuild), node.epoch)
 
     def break_node(self, node_id: str) -> None:
         """The kubelet of a node falls silent: auto-repair follows."""
@@ -257,7 +253,7 @@ class Simulation:
         else:
             if left is not None:
                 self.world.stock[f"{node.flavor}@{node.zone}"] = left - 1
-            node.instance_id = self._uuid()
+            node.instance_id = dice.identifier(self.world)
             self._set(node, "INSTALLING")
             self._boot(node)
         self._settle(pool.id)
@@ -346,9 +342,13 @@ class Simulation:
         for _ in range(count):
             now = self.world.now
             standard = self.world.clusters[pool.cluster_id].plan == "standard"
-            suffix = f"{pool.machine_set}-{self._letters(5)}" if standard else f"node-{self._hex(6)}"
+            suffix = (
+                f"{pool.machine_set}-{dice.letters(self.world, 5)}"
+                if standard
+                else f"node-{dice.hexadecimal(self.world, 6)}"
+            )
             node = model.Node(
-                id=self._uuid(),
+                id=dice.identifier(self.world),
                 pool_id=pool.id,
                 name=f"{pool.name}-{suffix}",
                 flavor=pool.flavor,
@@ -371,7 +371,7 @@ class Simulation:
         """Begin the end of a node: drained, deleted, then gone."""
         node.epoch += 1
         self._set(node, model.DELETING)
-        span = self._draw(self.world.timings.removal) if node.instance_id is not None else 1.0
+        span = dice.span(self.world, self.world.timings.removal) if node.instance_id is not None else 1.0
         self._plan("gone", node.id, span, node.epoch)
 
     def _listed(self, staying: list[model.Node], wanted: list[str]) -> dict[str, None]:
@@ -420,44 +420,9 @@ class Simulation:
             }
         return template
 
-    def _check_quota(self, region: str, flavor: str, count: int) -> None:
-        """412 when so many more machines do not fit beside those that exist or are on their way."""
-        if count <= 0 or self.world.habits.quota_check == "node":
-            return
-        wanted = self._sum(region, lambda node: node.status not in model.FAILED)
-        of, limits = self.shop.flavors[flavor], self.world.quotas[region]
-        for kind, needed, used, limit, message in (
-            ("VCPUs", of.vcpus, wanted[0], limits.cores, "current vCPUs quota is insufficient"),
-            ("RAM", self.shop.ram(flavor), wanted[1], limits.ram, "your project's RAM quota is too low"),
-            ("Instances", 1, wanted[2], limits.instances, "current instances quota is insufficient"),
-        ):
-            if limit >= 0 and used + count * needed > limit:
-                text = f"[Insufficient{kind}Quota] Cannot perform operation: {message}: {count * needed} needed"
-                raise model.Refusal(412, f"Client::PreconditionFailed::Insufficient{kind}Quota", text)
-
-    def _sum(self, region: str, counts: Callable[[model.Node], bool]) -> tuple[int, int, int]:
-        quota = self.world.quotas[region]
-        cores, ram, instances = quota.other_cores, quota.other_ram, quota.other_instances
-        for node in self.world.nodes.values():
-            if counts(node) and self.world.clusters[self.world.pools[node.pool_id].cluster_id].region == region:
-                cores += self.shop.flavors[node.flavor].vcpus
-                ram += self.shop.ram(node.flavor)
-                instances += 1
-        return cores, ram, instances
-
-    def _room(self, region: str, flavor: str, used: tuple[int, int, int]) -> int:
-        limits = self.world.quotas[region]
-        sizes = (self.shop.flavors[flavor].vcpus, self.shop.ram(flavor), 1)
-        rooms = [
-            (limit - taken) // size
-            for limit, taken, size in zip((limits.cores, limits.ram, limits.instances), used, sizes, strict=True)
-            if limit >= 0
-        ]
-        return max(0, min(rooms, default=1000))
-
     def _boot_span(self, flavor: str) -> float:
         timings = self.world.timings
-        return self._draw(timings.gpu_boot if self.shop.flavors[flavor].gpus else timings.boot)
+        return dice.span(self.world, timings.gpu_boot if self.shop.flavors[flavor].gpus else timings.boot)
 
     def _set(self, node: model.Node, status: str) -> None:
         node.status = status
@@ -466,26 +431,6 @@ class Simulation:
     def _plan(self, kind: str, subject: str, wait: float, epoch: int = 0) -> None:
         self.world.planned += 1
         heapq.heappush(self.world.agenda, model.Event(self.world.now + wait, self.world.planned, kind, subject, epoch))
-
-    def _dice(self) -> random.Random:
-        self.world.draws += 1
-        return random.Random(f"{self.world.seed}/{self.world.draws}")
-
-    def _draw(self, span: model.Range) -> float:
-        return self._dice().uniform(*span)
-
-    def _letters(self, count: int) -> str:
-        return "".join(self._dice().choices("bcdfghjklmnpqrstvwxz2456789", k=count))
-
-    def _hex(self, count: int) -> str:
-        return f"{self._dice().getrandbits(4 * count):0{count}x}"
-
-    def _uuid(self) -> str:
-        """An ordered UUID in the form of version 7, as OVH's newer ids are; a counter stands for the time."""
-        dice = self._dice()
-        stamp = _FIRST_STAMP + self.world.draws
-        number = stamp << 80 | 7 << 76 | dice.getrandbits(12) << 64 | 2 << 62 | dice.getrandbits(62)
-        return str(uuid.UUID(int=number))
 
 
 def _known(things: dict[str, T], key: str, what: str) -> T:
