@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from catalog import catalogue
 from solver import assemble, cluster, digest, evaluate, explain, options
@@ -17,7 +17,7 @@ from solver import check as oracle
 from solver import plan as plans
 from solver import problem as problems
 from solver.build import places
-from solver.disruption import candidates, keep, pods, states, steps
+from solver.disruption import candidates, keep, pods, states, steps, worth
 from solver.disruption import choice as choices
 from solver.explain import changes, relax
 from solver.search import consolidate, engine, params
@@ -321,9 +321,24 @@ def assembled(
             columns=found.columns,
             phases=found.phases,
         ),
-        notes=(*of.notes, *build.notes),
+        notes=(*of.notes, *build.notes, *_by_the_month(known, placed.create)),
     )
     return dataclasses.replace(draft, verification=oracle.check(of, known, draft, asked))
+
+
+def _by_the_month(known: catalogue.Catalogue, create: Sequence[plans.NewNode]) -> list[str]:
+    """From how many hours on new nodes billed by the hour would be cheaper by the month, where that is on offer."""
+    found = []
+    for name in sorted({new.flavor for new in create if not new.monthly_billed}):
+        flavor = known.flavors[name]
+        if flavor.monthly_billable and flavor.monthly_micro_eur is not None:
+            hours = worth.break_even(flavor.hourly_micro_eur or 0, flavor.monthly_micro_eur)
+            if hours is not None:
+                found.append(
+                    f"{name} costs less by the month (monthlyBilled in the node class) for demand that lasts more than "
+                    f"{hours} hours a month"
+                )
+    return found
 
 
 def _optimum(asked: options.Options, removing: _Removing | None, create: int, after: int, left: int) -> int | None:

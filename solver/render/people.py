@@ -14,6 +14,8 @@ from solver.render import columns, comparison, money
 LEFT_OUT_SHOWN = 10
 STEPS_SHOWN = 10
 GONE_SHOWN = 20
+MOVES_SHOWN = 12
+KEPT_SHOWN = 8
 RELAXATIONS_SHOWN = 3
 
 
@@ -36,13 +38,12 @@ def show(
     if plan.delete:
         parts.append(_gone(plan.delete, all_of_them=wide))
     if plan.steps and plan.delete:
+        parts.append(_moves(plan, all_of_them=wide))
         parts.append(_steps(plan.steps, all_of_them=wide))
+    if plan.keep:
+        parts.append(_kept(plan.keep, all_of_them=wide))
     if plan.frontier:
         parts.append(_frontier(plan))
-    if wide and plan.keep:
-        parts.append(
-            columns.table(["KEEP", "NODEPOOL", "REASON"], [(k.node, k.node_pool, k.reason) for k in plan.keep])
-        )
     parts.append(_cost(plan))
     if others:
         parts.append(comparison.table(others))
@@ -194,6 +195,37 @@ def _gone(nodes: Sequence[plans.GoneNode], *, all_of_them: bool) -> str:
     return columns.table(heads, rows, right=["PODS MOVED", "EUR/HOUR"])
 
 
+def _moves(plan: plans.Plan, *, all_of_them: bool) -> str:
+    """Where the pods of nodes that go are put: one row for each pair of nodes."""
+    new = {node.name: node.flavor for node in plan.create}
+    pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for gone in plan.delete:
+        for pod in gone.pods:
+            place = plan.placements.get(pod)
+            if place is not None:
+                pairs[gone.node, f"{place} (new {new[place]})" if place in new else place].append(pod)
+    rows = [(source, target, len(pods), names(pods)) for (source, target), pods in pairs.items()]
+    shown = rows if all_of_them else rows[:MOVES_SHOWN]
+    if len(shown) < len(rows):
+        shown = [*shown, (f"… and {len(rows) - len(shown)} more", "", sum(r[2] for r in rows[len(shown) :]), "")]
+    return columns.table(["MOVE FROM", "TO", "PODS", "WHICH"], shown, right=["PODS"])
+
+
+def _kept(nodes: Sequence[plans.KeptNode], *, all_of_them: bool) -> str:
+    """Why the other nodes stay; those that stay for the same reason share a row unless all are asked for."""
+    if all_of_them:
+        return columns.table(["KEEP", "NODEPOOL", "REASON"], [(k.node, k.node_pool, k.reason) for k in nodes])
+    same: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kept in nodes:
+        same[kept.node_pool, kept.reason].append(kept.node)
+    order = sorted(same.items(), key=lambda item: -len(item[1]))
+    rows = [(len(found), pool, reason, names(found)) for (pool, reason), found in order[:KEPT_SHOWN]]
+    if len(order) > len(rows):
+        rest = order[len(rows) :]
+        rows.append((sum(len(found) for _, found in rest), "", f"{len(rest)} other reasons (-o wide shows all)", ""))
+    return columns.table(["KEEP", "NODEPOOL", "REASON", "NODES"], rows, right=["KEEP"])
+
+
 def _steps(steps: Sequence[plans.Step], *, all_of_them: bool) -> str:
     shown = steps if all_of_them else steps[:STEPS_SHOWN]
     rows: list[tuple[object, ...]] = [
@@ -232,6 +264,11 @@ def _cost(plan: plans.Plan) -> str:
     if cost.before or plan.delete:
         arrow = f"{money.text(cost.before)} -> {money.text(cost.after)} EUR/hour"
         lines.append(f"cost:  {arrow} ({'+' if change >= 0 else '-'}{money.text(abs(change))})")
+        if change < 0:
+            part = f"{100 * -change / cost.before:.0f} %"
+            lines.append(
+                f"saves: {money.monthly(-change)} EUR/month (730 h, without tax), {part} of what the nodes cost"
+            )
     else:
         lines.append(
             f"cost:  {money.text(cost.after)} EUR/hour, {money.monthly(cost.after)} EUR/month (730 h, without tax)"
@@ -240,7 +277,7 @@ def _cost(plan: plans.Plan) -> str:
         proof = f"bound: no plan can cost less than {money.text(cost.lower_bound)} EUR/hour"
         lines.append(f"{proof}; gap {money.gap(cost.gap)}")
     if cost.optimum is not None:
-        lines.append(f"from zero: the cheapest fleet found for all pods costs {money.text(cost.optimum)} EUR/hour")
+        lines.append(_regret(cost))
     for flavor in cost.unpriced_flavors:
         lines.append(f"left aside: flavor {flavor} has no known price")
     lines.append(
@@ -248,6 +285,18 @@ def _cost(plan: plans.Plan) -> str:
         f"catalogue {plan.inputs.catalog}"
     )
     return "\n".join(lines) + "\n"
+
+
+def _regret(cost: plans.Cost) -> str:
+    """How far the fleet is from the cheapest one for the same pods, before and after."""
+    assert cost.optimum is not None
+    words = f"from zero: the cheapest fleet found for all pods costs {money.text(cost.optimum)} EUR/hour"
+    if not cost.optimum:
+        return words
+    if cost.after == cost.before:
+        return f"{words}; the nodes cost {100 * (cost.after - cost.optimum) / cost.optimum:.1f} % more"
+    before, after = (100 * (each - cost.optimum) / cost.optimum for each in (cost.before, cost.after))
+    return f"{words}; before {before:.1f} % more, after {after:.1f} %"
 
 
 def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:
