@@ -61,14 +61,10 @@ Prometheus metrics on `/metrics` of the metrics port (8080 unless set otherwise;
 makes a ServiceMonitor). Counters count since the start of the replica that leads; the other replica exports gauges only.
 `settings.disableClusterStateObservability=true` leaves out those with a series for each pod, node or condition.
 
-Four alerts that are worth having:
+`prometheusRule.enabled=true` in the chart makes these alerts:
 
-| alert | expression |
-| --- | --- |
-| Pods wait and no node can be bought for them | `karpenter_scheduler_unschedulable_pods_count > 0` for 15 minutes |
-| A NodePool cannot be used | `operator_nodepool_status_condition_count{type="Ready",status="False"} == 1` |
-| OVHcloud's API fails | `rate(karpenter_ovhcloud_api_calls_total{outcome!="ok"}[10m]) > 0.1` |
-| Nobody leads | `max(karpenter_ovhcloud_leading) < 1` |
+| alert | expression | for | what it means |
+| --- | --- | --- | --- |
 """
 METRICS_TAIL = """
 ## What upstream has and this does not export
@@ -84,6 +80,13 @@ METRICS_TAIL = """
 """
 
 
+def alerts() -> list[dict[str, Any]]:
+    """The rules of the chart's PrometheusRule."""
+    (found,) = rendering.of_kind(rendering.render({"prometheusRule": {"enabled": True}}), "PrometheusRule")
+    rules: list[dict[str, Any]] = found["spec"]["groups"][0]["rules"]
+    return rules
+
+
 def metrics_page() -> str:
     """Everything that is exported: name, type, labels, help text."""
     known: dict[str, tuple[str, tuple[str, ...], str]] = {}
@@ -97,7 +100,11 @@ def metrics_page() -> str:
             )
     for scraped in metrics.scraped():
         known[scraped.name] = ("gauge", scraped.labels, scraped.text)
-    text = METRICS_HEAD
+    text = METRICS_HEAD + "\n".join(
+        f"| `{each['alert']}` | `{each['expr']}` | {each.get('for', '')} | {each['annotations']['summary']} |"
+        for each in alerts()
+    )
+    text += "\n"
     for title, ours in (("Of this controller alone", True), ("With upstream's names", False)):
         text += f"\n## {title}\n\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
         for name, (kind, labels, documentation) in sorted(known.items()):

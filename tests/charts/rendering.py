@@ -14,6 +14,7 @@ PLACE = {"ovh": {"serviceName": "0123456789abcdef0123456789abcdef", "kubeId": "d
 EVERYTHING = {
     "ovh": {**PLACE["ovh"], "moreSecrets": [{"name": "other", "namespace": "elsewhere"}]},
     "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "prometheus"}, "sampleLimit": 50000},
+    "prometheusRule": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
     "networkPolicy": {"enabled": True},
     "settings": {"featureGates": {"StaticCapacity": True, "NodeRepair": False}},
     "serviceAccount": {"annotations": {"a": "b"}},

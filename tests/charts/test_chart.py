@@ -9,15 +9,50 @@ from typing import Any
 
 import click
 import helm_python
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
-from controller import command
+from controller import command, metrics
 from crds import ovhnodeclass, validation
 from tests.charts import reference, rendering
 
-NOT_KUBERNETES = ("OVHNodeClass", "ServiceMonitor")
+NOT_KUBERNETES = ("OVHNodeClass", "ServiceMonitor", "PrometheusRule")
+
+STRING: dict[str, Any] = {"type": "string"}
+STRINGS: dict[str, Any] = {"type": "object", "additionalProperties": STRING}
+
+
+def closed(**properties: Any) -> dict[str, Any]:
+    """An object with these fields and no others."""
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": list(properties)}
+
+
+OPERATOR = {
+    "ServiceMonitor": closed(
+        sampleLimit={"type": "integer"},
+        namespaceSelector=closed(matchNames={"type": "array", "items": STRING}),
+        selector=closed(matchLabels=STRINGS),
+        endpoints={"type": "array", "items": closed(port=STRING, path=STRING)},
+    ),
+    "PrometheusRule": closed(
+        groups={
+            "type": "array",
+            "items": closed(
+                name=STRING,
+                rules={
+                    "type": "array",
+                    "items": {
+                        **closed(alert=STRING, expr=STRING, labels=STRINGS, annotations=STRINGS, **{"for": STRING}),
+                        "required": ["alert", "expr"],
+                    },
+                },
+            ),
+        }
+    ),
+}
+"""The parts that are used of the Prometheus operator's definitions (monitoring.coreos.com/v1)."""
 
 
 def deployment(values: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -49,6 +84,28 @@ def test_every_object_is_valid(values):
             assert validation.problems(ovhnodeclass.OVHNodeClass, item) == []
         elif item["kind"] not in NOT_KUBERNETES:
             kubernetes_validate.validate(item, "1.34", strict=True)
+
+
+def test_objects_for_the_prometheus_operator_are_valid():
+    """Their fields are those of the operator's definitions, and they carry the labels that it selects by."""
+    objects = rendering.render(rendering.EVERYTHING)
+    for kind, schema in OPERATOR.items():
+        (found,) = rendering.of_kind(objects, kind)
+        jsonschema.validate(found["spec"], schema)
+        assert found["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_alerts_ask_for_metrics_that_are_there():
+    """Each name and label in an expression is exported so."""
+    known = {each.name: set(each.labels) for each in metrics.scraped()}
+    for collector in metrics.REGISTRY._collector_to_names:
+        for family in collector.describe() if hasattr(collector, "describe") else ():
+            labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(collector, "_labels", ())
+            known[f"{family.name}_total" if family.type == "counter" else family.name] = set(labels)
+    for rule in reference.alerts():
+        for name, selected in re.findall(r"\b((?:karpenter|operator)_\w+)(?:\{([^}]*)\})?", rule["expr"]):
+            assert name in known, rule["alert"]
+            assert {each.split("=")[0].rstrip("!") for each in filter(None, selected.split(","))} <= known[name]
 
 
 def test_every_template_is_rendered():
