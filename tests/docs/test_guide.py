@@ -131,3 +131,11 @@ def slug(heading: str) -> str:
 def test_the_reference_is_complete():
     """No page of the reference is left from an earlier time."""
     assert {path.name for path in reference.FOLDER.glob("*.md")} == set(reference.pages())
+
+
+def test_every_page_is_in_the_index():
+    """A reader who begins at docs/README.md finds them all, decisions by way of their own index."""
+    targets = set(re.findall(r"\]\(([^)\s#]+)\)", (DOCS / "README.md").read_text()))
+    linked = {(DOCS / target).resolve() for target in targets}
+
+    assert {path for path in DOCS.rglob("*.md") if path.parent.name != "adr" and path.name != "README.md"} <= linked
