@@ -16,6 +16,7 @@ from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
 from solver import problem as problems
+from solver import warm as warm_start
 from solver.build import places
 from solver.disruption import candidates, keep, pods, states, steps, worth
 from solver.disruption import choice as choices
@@ -30,14 +31,14 @@ class Run:
     How to run, apart from what is asked.
 
     `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
-    told how it goes; `warm` is a plan to start from. With `relax` single changes that would place pods left out are
-    looked for in the time that is left, and at least for a fifth of the limit.
+    told how it goes; `warm` is an earlier plan to start from, unless nodes are to be removed. With `relax` single changes
+    that would place pods left out are looked for in the time that is left, and at least for a fifth of the limit.
     """
 
     clock: Callable[[], float]
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[params.Progress], None] = lambda _: None
-    warm: plans.Plan | None = None
+    warm: warm_start.Earlier | None = None
     relax: bool = False
 
 
@@ -65,7 +66,10 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
         return _consolidated(of, known, asked, run)
     waiting = pending.pending(of)
     build = builds.build_problem(of, known, asked)
-    found = engine.search(build.problem, _params(asked, run))
+    settings = _params(asked, run)
+    if run.warm is not None:
+        settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
+    found = engine.search(build.problem, settings)
     result = assembled(of, known, asked, build, found, waiting, run)
     if result.verification.ok:
         return result

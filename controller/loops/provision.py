@@ -15,7 +15,7 @@ from catalog import region
 from controller import measure, metrics, world
 from controller.kube import conditions, kinds
 from controller.loops import batch, claims, lastplan, notices, question
-from solver import cluster, planner
+from solver import cluster, planner, warm
 from solver import plan as plans
 from solver.render import money
 from solver.snapshot import pending
@@ -42,7 +42,7 @@ class Provisioner:
         self._changed = changed
         self._stopping = stopping
         self._retry_at: float | None = None
-        self._warm: plans.Plan | None = None
+        self._warm: warm.Earlier | None = None
 
     def trigger(self) -> None:
         """Something has happened that may let waiting pods be placed."""
@@ -118,7 +118,7 @@ class Provisioner:
         notices.planned(shared, plan, of)
         lastplan.publish(shared, plan, "provisioner")
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None
-        self._warm = plan
+        self._warm = warm.of_plan(plan)
         self._changed()
 
     def _assign(self, plan: plans.Plan, of: cluster.Cluster, written: set[str]) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from catalog import region
 from solver import compare, planner
 from solver import plan as plans
+from solver import warm as earlier
 from solver.cli import errors, progress, question
 from solver.render import comparison, document, html, manifests, people
 
@@ -21,9 +22,9 @@ DUMPS = {"json": document.to_json, "yaml": document.to_yaml}
 class Search:
     """The planner with a progress line, ended early by Ctrl-C."""
 
-    def __init__(self, stop: threading.Event, meter: progress.Meter) -> None:
+    def __init__(self, stop: threading.Event, meter: progress.Meter, warm: earlier.Earlier | None) -> None:
         self._stop = stop
-        self._run = planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, relax=True)
+        self._run = planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, warm=warm, relax=True)
 
     @property
     def interrupted(self) -> bool:
@@ -46,18 +47,18 @@ class Search:
     def by_policy(self, asked: question.Question, policy: str) -> plans.Plan:
         """What another policy would do, judged."""
         cluster, known, options = asked
-        quiet = dataclasses.replace(self._run, relax=False)
+        quiet = dataclasses.replace(self._run, warm=None, relax=False)
         plan = compare.plan(cluster, known, options, quiet, policy)
         return without_times(plan) if options.deterministic else plan
 
 
 @contextmanager
-def searching() -> Iterator[Search]:
-    """A search with a progress line on standard error when that is a terminal."""
+def searching(warm: earlier.Earlier | None = None) -> Iterator[Search]:
+    """A search, perhaps from an earlier plan, with a progress line on standard error when that is a terminal."""
     meter = progress.Meter(enabled=sys.stderr.isatty())
     with progress.interruptible() as stop:
         try:
-            yield Search(stop, meter)
+            yield Search(stop, meter, warm)
         finally:
             meter.clear()
 

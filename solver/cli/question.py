@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,7 @@ from solver.options import Options
 if TYPE_CHECKING:
     from catalog import catalogue as catalogues
     from solver import cluster as clusters
+    from solver import warm
 
 Values = dict[str, Any]
 Question = tuple["clusters.Cluster", "catalogues.Catalogue", Options]
@@ -49,6 +52,29 @@ def source(ctx: click.Context, given: Values) -> Ask:
             raise errors.Wrong([str(problem) for problem in error.problems]) from error
 
     return ask
+
+
+def earlier(path: str | None) -> warm.Earlier | None:
+    """
+    The earlier plan of a file, JSON or YAML.
+
+    Raises
+    ------
+    errors.Wrong: when there is no such file, or no plan in it.
+    """
+    if path is None:
+        return None
+    import yaml
+
+    from solver import warm
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return warm.of_document(json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text))
+    except OSError as error:
+        raise errors.Wrong(f"--warm-from {path}: cannot be read ({error.strerror})") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise errors.Wrong(f"--warm-from {path} is no plan as -o json and -o yaml print it") from error
 
 
 def _catalogue(path: str | None) -> catalogues.Catalogue:

@@ -15,6 +15,7 @@ from solver.options import DEFAULT_DISRUPTION_PRICE, DEFAULT_NODE_CHARGE
 
 if TYPE_CHECKING:
     from solver import plan as plans
+    from solver import warm as earlier
 
 OUTPUTS = ("table", "wide", "json", "yaml", "name", "manifests", "html")
 SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
@@ -140,7 +141,7 @@ SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
 @click.option(
     "--frontier", is_flag=True, help="Also the plans worth choosing from: saving against pods moved (consolidate)."
 )
-@click.option("--warm-from", default=None, metavar="PLAN", hidden=True)
+@click.option("--warm-from", default=None, metavar="PLAN", help="Start from an earlier plan (-o json or yaml).")
 @click.option("--live", is_flag=True, help="Read the cluster of the current context instead of files; never writes.")
 @click.option("--context", default=None, help="The same for another context.")
 @click.option("--kubeconfig", default=None, envvar="KUBECONFIG", metavar="FILE", help="Kubeconfig for --live.")
@@ -166,10 +167,11 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     with progress.loading():
         from solver.cli import answers
     ask = question.source(ctx, given)
+    warm = question.earlier(given["warm_from"])
     if given["scenarios"]:
-        _scenarios(ctx, given, ask)
+        _scenarios(ctx, given, ask, warm)
         return
-    with answers.searching() as search:
+    with answers.searching(warm) as search:
         plan = search.plan(ask(given), frontier=given["frontier"])
         others = [(name, search.by_policy(ask(given), name)) for name in given["compare"]]
     again = _again(given["seed"])
@@ -182,13 +184,13 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
         ctx.exit(_code([plan]))
 
 
-def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask) -> None:
+def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask, warm: earlier.Earlier | None) -> None:
     """Answer the same question under each scenario of a file, and show them side by side."""
     from solver.cli import answers, scenarios
 
     found = scenarios.read(given["scenarios"], ctx, given)
     asked = {name: ask(values) for name, values in found.items()}
-    with answers.searching() as search:
+    with answers.searching(warm) as search:
         named = [(name, search.plan(each)) for name, each in asked.items()]
     click.echo(answers.side_by_side(named, given["output"], _again(given["seed"])), nl=False)
     if search.interrupted:
@@ -221,11 +223,11 @@ def _write(path: str, text: str) -> None:
 
 def _refuse(given: question.Values) -> None:
     """One clear sentence for flags that do not go together, or do not exist yet."""
-    if given["warm_from"]:
-        raise errors.Wrong("--warm-from does not exist yet; leave it out")
     for flag in ("frontier", "max_evictions", "max_nodes"):
         if given[flag] and given["mode"] != "consolidate":
             raise errors.Wrong(f"--{flag.replace('_', '-')} is about removing nodes; use it with --mode consolidate")
+    if given["warm_from"] and given["mode"] == "consolidate":
+        raise errors.Wrong("--warm-from is about new nodes; use it with --mode provision or repack")
     if given["compare"] and given["mode"] == "consolidate":
         raise errors.Wrong("--compare is about new nodes; use it with --mode provision or repack")
     for flag in ("report", "compare", "frontier"):

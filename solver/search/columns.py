@@ -36,6 +36,7 @@ POLISH = 8
 FILLS = 12
 PULLS = (0.5, 0.25, 0.0)
 """How far the point to price at is drawn from the duals towards the best one, tried until patterns are found."""
+QUICK_ROUND, EXACT_ROUND = 0.2, 1.5
 QUICK = 1.003
 """While quick pricing finds patterns worth this much, exact pricing waits."""
 
@@ -51,9 +52,13 @@ class Master:
 
 @dataclasses.dataclass(slots=True)
 class Effort:
-    """What pricing may take: asked `stop` often; `deterministic` limits work instead of time."""
+    """
+    What pricing may take: `stop` is asked often, `spend` is told of work done, in rounds of `params.Budget`;
+    `deterministic` limits work instead of time.
+    """
 
     stop: Callable[[], bool]
+    spend: Callable[[float], None]
     deterministic: bool
     seed: int
     workers: int
@@ -215,6 +220,7 @@ class Columns:
                 bound, centre = self._believed
                 point = pull * centre + (1 - pull) * master.duals
                 new, ratio = self.price(point, master.duals, self.limits, rng)
+                effort.spend(QUICK_ROUND)
                 believed = float(point @ self.limits) / max(ratio, 1.0)
                 if believed > bound:
                     self._believed = believed, point / max(ratio, 1.0)
@@ -235,6 +241,7 @@ class Columns:
                 new, ratio = self.price(point, master.duals, self.limits, rng)
                 if not new or ratio < QUICK:
                     new += self.prove(point, master.duals, effort)
+                    effort.spend(EXACT_ROUND)
                 if new:
                     break
             if not new:

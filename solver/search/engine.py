@@ -35,8 +35,13 @@ Mask = NDArray[np.bool_]
 SMALL_PODS = 60
 SMALL_CLASSES = 12
 REFILLS = 12
-IDLE_ROUNDS = 200
-"""Neighbourhoods in a row without any saving after which more time will not pay."""
+IDLE_ROUNDS, PATIENCE = 20, 2.0
+"""
+More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
+twice as long as it had at the last saving.
+"""
+WARM_ENOUGH = 1.02
+"""Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
 """Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
 UNDEALT = 0.02
@@ -82,6 +87,7 @@ class Engine:
         self.budget = params.Budget(settings)
         self.rng = np.random.default_rng(settings.seed)
         self.narrow = restrict.best_places(problem)
+        self.start = problems.Solution()
         self.best: problems.Solution = problems.Solution()
         self.value: problems.Value = evaluate.value(problem, self.best)
         self.bound: float = 0.0
@@ -127,11 +133,14 @@ class Engine:
             return self.found()
         if self.settings.warm is not None:
             started = self.budget.seconds()
-            self.offer(greedy.complete(self.problem, self.settings.warm, seed=0, stop=self.settings.stop), "warm")
+            self.start = greedy.trim(self.problem, self.settings.warm)
+            self.offer(greedy.complete(self.problem, self.start, seed=0, stop=self.settings.stop), "warm")
             self.phase("warm start", started)
         started = self.budget.seconds()
         whole = self.whole_field()
         self.relax(whole, strong=False)
+        if self.start.new and self.done():
+            return self.found()
         work = self.construct(whole)
         self.phase("fill", started)
         if self.is_small():
@@ -347,8 +356,36 @@ class Engine:
         cell.packer = pack.Packer(
             cell.field, self.values(cell.field, cell.volumes), kinds, self.rng, self.settings.stop
         )
+        warm = self.pack_warm(cell)
+        if warm is not None and warm.cost(cell.field) <= WARM_ENOUGH * cell.volumes.bound:
+            cell.packing = warm
+            return cell
         cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
+        if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
+            cell.packing = warm
         return cell
+
+    def pack_warm(self, cell: Cell) -> pack.Packing | None:
+        """The nodes of a cell that the solution to start from has, and new ones for the pods that these do not hold."""
+        assert cell.packer is not None
+        kind_of = {int(offer): kind for kind, twins in enumerate(cell.field.twins) for offer in twins}
+        kinds: list[int] = []
+        rows: list[NDArray[np.int32]] = []
+        left = cell.counts.copy()
+        for offer, counts in self.start.new:
+            row = np.zeros(len(left), dtype=np.int32)
+            shape = cell.shapes.index[[c for c, _ in counts]]
+            np.add.at(row, shape, [n for _, n in counts])
+            if offer in kind_of and (shape >= 0).all() and (row <= left).all():
+                kinds.append(kind_of[offer])
+                rows.append(row)
+                left -= row
+        if not rows:
+            return None
+        rest = self.pack_rest(cell, left)
+        packing = pack.Packing(np.array(kinds), np.stack(rows), left).joined(rest)
+        cell.packer.shrink(packing.kind, packing.counts)
+        return packing
 
     def guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
         """The relaxation of a cell, with pods left out at a price when not all can be placed."""
@@ -454,13 +491,15 @@ class Engine:
         self.adopt(work, "columns" if known else "fill")
         self.phase("columns", started)
         started = self.budget.seconds()
-        last, idle = self.budget.spent(), 0
-        while not self.done() and idle < IDLE_ROUNDS * len(movable):
+        last = saving = self.budget.spent()
+        idle = 0
+        while not self.done() and not (idle > IDLE_ROUNDS * len(movable) and self.budget.spent() > PATIENCE * saving):
             for index, cell in enumerate(movable):
                 if self.budget.over():
                     break
                 saved = self.neighbourhood(cell, known.get(index))
                 idle = 0 if saved > 0 else idle + 1
+                saving = self.budget.spent() if saved > 0 else saving
                 self.budget.tick()
             if self.budget.spent() - last > 0.1:
                 last = self.budget.spent()
@@ -528,11 +567,14 @@ class Engine:
         until = start
 
         def stop() -> bool:
-            self.budget.tick(0)
             return self.budget.over(until)
 
         effort = patterns.Effort(
-            stop, self.settings.deterministic, self.settings.seed, 1 if self.settings.deterministic else 2
+            stop,
+            self.budget.tick,
+            self.settings.deterministic,
+            self.settings.seed,
+            1 if self.settings.deterministic else 2,
         )
         for part, method in ((QUICK_SHARE, columns.generate), (CLOSE_SHARE, columns.close)):
             until = start + (1.0 - start) * part * share
@@ -555,9 +597,7 @@ class Engine:
         for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
             for _ in range(ROUNDINGS):
                 rest = self.pack_rest(cell, left)
-                packing = pack.Packing(
-                    np.concatenate([kind, rest.kind]), np.concatenate([rows, rest.counts]), rest.left
-                )
+                packing = pack.Packing(kind, rows, left).joined(rest)
                 cell.packer.shrink(packing.kind, packing.counts)
                 if not packing.left.any() and packing.cost(cell.field) < cell.cost():
                     cell.packing = packing

@@ -47,6 +47,10 @@ class Packing:
         """Micro-euro per hour, node charges included."""
         return float(field.cost[self.kind].sum())
 
+    def joined(self, rest: Packing) -> Packing:
+        """These nodes and those that hold pods that these leave over."""
+        return Packing(np.concatenate([self.kind, rest.kind]), np.concatenate([self.counts, rest.counts]), rest.left)
+
 
 def nothing(left: Ints) -> Packing:
     """No nodes, and all pods (C,) without a place."""

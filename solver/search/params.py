@@ -67,7 +67,7 @@ class Budget:
     def __init__(self, params: Params) -> None:
         self.params = params
         self.started = 0.0 if params.deterministic else params.clock()
-        self.rounds = 0
+        self.rounds = 0.0
 
     def seconds(self) -> float:
         """Seconds since the start; 0 when deterministic."""
@@ -87,6 +87,6 @@ class Budget:
         """Whether this share of the budget is spent, or the caller wants to stop."""
         return self.params.stop() or self.spent() >= share
 
-    def tick(self, rounds: int = 1) -> None:
-        """Count rounds of work."""
+    def tick(self, rounds: float = 1.0) -> None:
+        """Count rounds of work; one takes about a twelfth of a second."""
         self.rounds += rounds

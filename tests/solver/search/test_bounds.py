@@ -65,7 +65,7 @@ def generator(problem: problems.Problem) -> columns.Columns:
 def effort(rounds: int) -> columns.Effort:
     """Stops when it has been asked so often."""
     asked = iter(range(rounds))
-    return columns.Effort(lambda: next(asked, None) is None, deterministic=True, seed=0, workers=1)
+    return columns.Effort(lambda: next(asked, None) is None, lambda _: None, deterministic=True, seed=0, workers=1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
