@@ -146,7 +146,7 @@ def _new_node(
 ) -> plans.NewNode:
     kind = build.problem.offers[offer]
     template = build.templates[kind.node_pool]
-    requests: dict[str, int] = defaultdict(int, kind.daemon_requests)
+    requests: dict[str, int] = defaultdict(int, {"cpu": 0, "memory": 0, **kind.daemon_requests})
     for index, number in counts:
         for resource, amount in build.spec(index).requests:
             requests[resource] += amount * number

@@ -45,6 +45,16 @@ def test_json_follows_the_published_schema(solve):
     jsonschema.validate(plan_of(solve("-f", INFLATE, "-o", "json")), SCHEMA)
 
 
+def test_schema_is_followed_by_pods_that_request_nothing(solve):
+    """Requests of a node say cpu, memory and pods, also where pods ask for none of them."""
+    text = (Path(INFLATE) / "nodepool.yaml").read_text()
+    text += "---\napiVersion: v1\nkind: Pod\nmetadata: {name: idle}\nspec: {containers: [{name: main, image: pause}]}\n"
+    plan = plan_of(solve("-f", "-", "-o", "json", stdin=text))
+
+    jsonschema.validate(plan, SCHEMA)
+    assert plan["create"][0]["requests"] == {"cpu": "0", "memory": "0", "pods": "1"}
+
+
 def test_schema_is_followed_by_every_example(solve):
     """Also where pods are left out, nodes exist already, and pools have taints."""
     for example in sorted((ROOT / "examples").glob("*/README.md")):
