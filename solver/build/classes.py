@@ -57,13 +57,19 @@ def classes(
             labels=each.first.labels,
             kind=each.kind,
             volumes=each.volumes,
-            pods=tuple(sorted(each.pods)),
-            residents={place: tuple(sorted(pods)) for place, pods in sorted(each.residents.items())},
+            pods=tuple(sorted(each.pods, key=_by_ordinal)),
+            residents={place: tuple(sorted(pods, key=_by_ordinal)) for place, pods in sorted(each.residents.items())},
             level=each.level,
         )
         for each in merged.values()
     ]
     return tuple(sorted(found, key=lambda each: (-each.spec.priority, each.name)))
+
+
+def _by_ordinal(key: str) -> tuple[str, int, str]:
+    """Order of pods by name, web-2 before web-10: where not all find a place, the last replicas are left out."""
+    stem, _, ordinal = key.rpartition("-")
+    return (stem, int(ordinal), key) if ordinal.isdecimal() else (key, -1, key)
 
 
 def _alike(

@@ -273,8 +273,8 @@ def _cost(plan: plans.Plan) -> str:
         lines.append(
             f"cost:  {money.text(cost.after)} EUR/hour, {money.monthly(cost.after)} EUR/month (730 h, without tax)"
         )
-    if cost.lower_bound is not None:
-        proof = f"bound: no plan can cost less than {money.text(cost.lower_bound)} EUR/hour"
+    if cost.lower_bound:
+        proof = f"bound: no plan can cost less than {money.text(cost.lower_bound // 100 * 100)} EUR/hour"
         lines.append(f"{proof}; gap {money.gap(cost.gap)}")
     if cost.optimum is not None:
         lines.append(_regret(cost))

@@ -40,6 +40,18 @@ def test_table_says_what_to_buy_and_how_good_that_is(solve):
     assert f"again: karpenter-ovhcloud solve -f {INFLATE} --seed 0" in outcome.out
 
 
+def test_table_claims_no_bound_where_nothing_can_be_bought(solve):
+    """A bound of zero proves nothing, and is not shown."""
+    assert "bound:" not in solve("-f", INFLATE, "--only-flavors", "none").out
+
+
+def test_last_replicas_are_left_out(solve):
+    """Where not all find a place, web-10 is left out before web-2."""
+    plan = plan_of(solve("-f", INFLATE, "--scale", "deployment/inflate=12", "--quota", "vcpus=4", "-o", "json"))
+
+    assert sorted(plan["placements"]) == ["default/inflate-0", "default/inflate-1", "default/inflate-2"]
+
+
 def test_json_follows_the_published_schema(solve):
     """Every key is there and has the type that the schema says."""
     jsonschema.validate(plan_of(solve("-f", INFLATE, "-o", "json")), SCHEMA)
