@@ -8,7 +8,7 @@ Reasons, and the words that a message begins with, are upstream's where upstream
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from controller import names, world
 from controller.kube import conditions, kinds
@@ -26,6 +26,13 @@ GPU_SECONDS = 3600.0
 
 LAST_NODES = 10
 RELAXATIONS = 2
+REFUSALS = 3
+
+OF_OFFERINGS = ("nodepool", "node_affinity", "resources")
+"""Rules by which a pod is left out for want of an offering that suits it."""
+
+OVER_QUOTA = "project quota"
+"""What `World.refuse` is told when a request was refused for the quota's sake."""
 
 
 def expected(claims: Iterable[world.Object], gpu: bool) -> float:
@@ -90,15 +97,16 @@ def planned(shared: world.World, plan: plans.Plan, of: cluster.Cluster) -> None:
         else:
             where = f"node/{target}"
         shared.recorder.event(pod, "Nominated", f"Pod should schedule on: {where}", dedupe=(target,))
+    refused = _refused(shared)
     for left in plan.unschedulable:
         pod = shared.mirror.of(kinds.POD).get(left.pod)
         if pod is not None:
-            note = f"Failed to schedule pod, {left.message}{_advice(left.relaxations)}"
+            note = f"Failed to schedule pod, {left.message}{_refusals(refused, left)}{_advice(left.relaxations)}"
             shared.recorder.event(pod, "FailedScheduling", note, warning=True, silence=LONG_SILENCE)
     for name, node in new.items():
         if name in claims:
             shared.recorder.event(claims[name], "Planned", why(node, plan))
-    _pools(shared, plan)
+    _pools(shared, plan, refused)
 
 
 def _coming(shared: world.World, node: plans.NewNode, waits: dict[bool, float]) -> str:
@@ -123,15 +131,39 @@ def _advice(relaxations: Sequence[plans.Relaxation]) -> str:
     return f". It would fit with this change: {', or '.join(shown)}" if shown else ""
 
 
-def _pools(shared: world.World, plan: plans.Plan) -> None:
+def _refused(shared: world.World) -> dict[tuple[str, str], str]:
+    """Offerings that OVHcloud refused a while ago and that this plan had to do without: flavor and zone, and why."""
+    found = {}
+    for flavor, zone in sorted(shared.refused()):
+        with shared.lock:
+            found[flavor, zone] = shared.unavailable.reason(flavor, zone, shared.now()) or "refused"
+    return found
+
+
+def _refusals(refused: Mapping[tuple[str, str], str], left: plans.Unschedulable) -> str:
+    """What OVHcloud refused, where more offerings could have placed the pod."""
+    if not any(reason.constraint in OF_OFFERINGS for reason in left.reasons):
+        return ""
+    shown = [f"{flavor} in {zone} ({reason})" for (flavor, zone), reason in list(refused.items())[:REFUSALS]]
+    more = f" and {len(refused) - REFUSALS} more" if len(refused) > REFUSALS else ""
+    return f". OVHcloud has refused for now: {', '.join(shown)}{more}" if shown else ""
+
+
+def _pools(shared: world.World, plan: plans.Plan, refused: Mapping[tuple[str, str], str]) -> None:
     """Events on the NodePools whose limits, or the project's quota, keep pods waiting."""
     full: dict[tuple[str, str, str], int] = {}
+    over = {flavor for (flavor, _), reason in refused.items() if reason == OVER_QUOTA}
     for left in plan.unschedulable:
         for reason in left.reasons:
-            about = "QuotaReached" if reason.constraint == "ovh" and "quota" in reason.message else ""
-            about = "LimitsReached" if reason.constraint == "limits" else about
+            about, message = "", reason.message
+            if reason.constraint == "limits":
+                about = "LimitsReached"
+            elif reason.constraint == "ovh" and "quota" in reason.message:
+                about = "QuotaReached"
+            elif over and reason.constraint in OF_OFFERINGS:
+                about, message = "QuotaReached", f"OVHcloud has refused {', '.join(sorted(over))}: {OVER_QUOTA}"
             if about:
-                mark = (reason.node_pool, about, reason.message)
+                mark = (reason.node_pool, about, message)
                 full[mark] = full.get(mark, 0) + 1
     for (name, about, message), pods in sorted(full.items()):
         item = shared.mirror.get(kinds.NODE_POOL, name)

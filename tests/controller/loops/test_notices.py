@@ -81,3 +81,33 @@ def test_pods_say_why_nothing_can_be_bought_once_that_is_known():
     assert told({**fresh, "status": {"conditions": [refused, ready]}}) == [
         "Failed to schedule pod, no OVHNodeClass is ready: wrong keys"
     ]
+
+
+def test_a_refusal_of_ovhcloud_is_told_to_the_pods_that_it_keeps_waiting():
+    """And to their NodePool, where it is the quota that is used up; pods that wait for something else hear nothing."""
+    api = memory.Memory()
+    shared = world.World(api, mirror.Mirror(api), events.Recorder(api), settings.Settings())
+    pool: dict[str, Any] = {"kind": "NodePool", "metadata": {"name": "general", "uid": "p"}, "spec": {}}
+    for kind, item in (
+        (kinds.POD, make.pod("web-0")),
+        (kinds.POD, make.pod("web-1")),
+        (kinds.NODE_POOL, pool),
+    ):
+        shared.mirror.observe(kind, {**item, "metadata": {**item["metadata"], "resourceVersion": "1"}})
+    shared.refuse("b2-15", "nova", notices.OVER_QUOTA)
+    of = builders.cluster(*builders.pods("web", 2))
+    offering = plans.Reason("general", "no instance type has enough resources", "resources", 3)
+    taint = plans.Reason("general", "did not tolerate taint", "taints", 3)
+    left = (
+        plans.Unschedulable("default/web-0", offering.message, (offering,)),
+        plans.Unschedulable("default/web-1", taint.message, (taint,)),
+    )
+    notices.planned(shared, builders.plan(of, unschedulable=left), of)
+    shared.recorder.close()
+
+    refused = "OVHcloud has refused for now: b2-15 in nova (project quota)"
+    assert [(each["regarding"]["name"], each["reason"], each["note"]) for each in api.created] == [
+        ("web-0", "FailedScheduling", f"Failed to schedule pod, no instance type has enough resources. {refused}"),
+        ("web-1", "FailedScheduling", "Failed to schedule pod, did not tolerate taint"),
+        ("general", "QuotaReached", "1 pod(s) wait: OVHcloud has refused b2-15: project quota"),
+    ]
