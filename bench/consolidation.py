@@ -159,8 +159,8 @@ def one(file: Path, name: str, asked: argparse.Namespace) -> Json:
 
 def table(results: list[Json]) -> str:
     """Results as a Markdown table: one row per plan."""
-    titles = "workload", "seed", "plan", "seconds", "EUR/h saved", "of the bound's saving", "nodes gone / bought"
-    titles = [*titles, "evictions", "per EUR/h saved"]
+    titles = ["workload", "seed", "plan", "seconds", "EUR/h saved", "of the bound's saving", "nodes gone / bought"]
+    titles += ["evictions", "per EUR/h saved"]
     lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
     for each in results:
         if "best" not in each:

@@ -170,13 +170,18 @@ def eviction_cost(pod: cluster.Pod) -> float:
     return max(-10.0, min(10.0, 1 + stated / 2**27 + pod.spec.priority / 2**25))
 
 
+def is_evicted(pod: cluster.Pod) -> bool:
+    """Whether a drain evicts a pod: neither a mirror nor one that tolerates the taint of disrupted nodes."""
+    return not pod.mirror and not any(match.tolerates(each, DISRUPTED) for each in pod.spec.tolerations)
+
+
 def _blocking_pod(known: facts.Facts, pods: list[cluster.Pod]) -> str | None:
     for pod in pods:
         if not demand.is_active(pod):
             continue
         if demand.is_protected(pod, known.asked.now):
             return f"pod {pod.key} has the annotation karpenter.sh/do-not-disrupt"
-        if pod.mirror or any(match.tolerates(each, DISRUPTED) for each in pod.spec.tolerations):
+        if not is_evicted(pod):
             continue
         found = known.budgets.covering(pod)
         if len(found) > 1:

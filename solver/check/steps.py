@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from solver import cluster, plan
-from solver.check import build, demand, facts, fleet, state
+from solver.check import build, demand, disruption, facts, fleet, state
 
 RULE, BUDGETS = "steps", "pod-disruption-budgets"
 
@@ -109,7 +109,7 @@ def _evictions(known: facts.Facts, step: plan.Step) -> Iterator[plan.Violation]:
         if node is None or node in known.leaving or known.ends_by_deadline(node):
             continue
         pod = known.snapshot.pods[key]
-        if not demand.is_active(pod) or not pod.ready:
+        if not demand.is_active(pod) or not pod.ready or not disruption.is_evicted(pod):
             continue
         for budget in known.budgets.covering(pod):
             name = f"{budget.namespace}/{budget.name}"

@@ -199,7 +199,7 @@ def _emptied(waiting: Mapping[str, Sequence[str]], move: Collection[str]) -> lis
 
 def _counts(pod: cluster.Pod) -> bool:
     """Whether the eviction of a pod uses a budget up."""
-    return pod_rules.is_active(pod) and pod.ready
+    return pod_rules.is_active(pod) and pod_rules.is_evicted(pod) and pod.ready
 
 
 def _timed(launch: Sequence[str], move: Mapping[str, str], delete: Sequence[str]) -> plans.Step:
