@@ -1,7 +1,7 @@
 """
 The bench: every workload and seed in a fresh process, peers beside it, results as JSON.
 
-    scripts/bench [--workloads K2000,R1000/30] [--seeds 3] [--peers karpenter,first-fit,direct] [--quick] [--add]
+    scripts/bench [--workloads K2000,R1000/30] [--seeds 3] [--peers karpenter,first-fit,direct] [--quick] [--resume]
 
 bench/README.md is the protocol; `bench.report` makes the table and the picture.
 """
@@ -99,18 +99,20 @@ def one(name: str, seed: int, manifests: list[workloads.Manifest], asked: argpar
         limits = ",".join(str(x) for x in LIMITS.get(name, (1, 5)))
         common = ("--limits", limits, "--clock", asked.clock, "--seed", str(seed))
         load = os.getloadavg()[0]
-        yield {
-            "workload": name,
-            "seed": seed,
-            "what": "search",
-            "load": load,
-            **measure(file, "--what", "search", *common),
-        }
-        if asked.peers and seed <= asked.peer_seeds:
-            found = measure(file, "--what", ",".join(asked.peers), *common)
-            for peer in asked.peers:
+        if not asked.known(name, seed, "search"):
+            found = measure(file, "--what", "search", *common)
+            yield {"workload": name, "seed": seed, "what": "search", "load": load, **found}
+        for peer in asked.peers:
+            if asked.known(name, seed, peer):
+                continue
+            slow = asked.slow(name, peer)
+            answer = {"missing": slow}
+            if slow is None:
+                start = time.monotonic()
+                found = measure(file, "--what", peer, "--timeout", str(asked.timeout), *common)
                 answer = found.get(peer, {"error": found.get("error", "no answer")})
-                yield {"workload": name, "seed": seed, "what": peer, "load": load, **answer}
+                answer["asked_for"] = time.monotonic() - start
+            yield {"workload": name, "seed": seed, "what": peer, "load": load, **answer}
 
 
 def grow(name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace) -> Json:
@@ -128,13 +130,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--peers", default=",".join(PEERS), help="karpenter,first-fit,direct, or nothing")
-    parser.add_argument("--peer-seeds", type=int, default=99, help="ask the peers up to this seed only")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one answer of Karpenter")
+    parser.add_argument(
+        "--patience", type=float, default=60.0, help="a peer that took longer is not asked for further seeds"
+    )
     parser.add_argument("--quick", action="store_true", help="one seed of " + ", ".join(QUICK))
     parser.add_argument("--growth", action="store_true", help="the growth series instead of workloads")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="what a second is")
     parser.add_argument("--trace", type=Path, default=None, help="openb_pod_list_default.csv instead of the sample")
     parser.add_argument("--to", type=Path, default=RESULTS / "results.json")
     parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads and seeds")
+    parser.add_argument("--resume", action="store_true", help="the same, and measure nothing that it holds already")
     asked = parser.parse_args()
     asked.peers = [p for p in asked.peers.split(",") if p]
     unknown = set(asked.peers) - set(PEERS)
@@ -153,10 +159,24 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     asked = arguments()
     kept: Json = {"environment": [], "results": []}
-    if asked.add and asked.to.exists():
+    if (asked.add or asked.resume) and asked.to.exists():
         kept = json.loads(asked.to.read_text())
     kept["environment"].append(environment(asked.clock))
     asked.to.parent.mkdir(exist_ok=True)
+
+    def known(name: str, seed: int, what: str) -> bool:
+        """Whether it is measured already and need not be again."""
+        same = (r for r in kept["results"] if (r["workload"], r["seed"], r["what"]) == (name, seed, what))
+        return asked.resume and any("error" not in r for r in same)
+
+    def slow(name: str, peer: str) -> str | None:
+        """Why a peer is not asked again about a workload, or None."""
+        took = [r.get("asked_for", 0) for r in kept["results"] if (r["workload"], r["what"]) == (name, peer)]
+        if max(took, default=0) <= asked.patience:
+            return None
+        return f"not asked again: it took {max(took):.0f} s for another seed"
+
+    asked.known, asked.slow = known, slow
 
     def keep(result: Json) -> None:
         key = (result["workload"], result["seed"], result["what"])
@@ -167,7 +187,8 @@ def main() -> None:
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         if asked.growth:
             for name, make in growth():
-                keep(grow(name, seed, make(seed), asked))
+                if not known(name, seed, "growth"):
+                    keep(grow(name, seed, make(seed), asked))
             continue
         for name in asked.names:
             full = name == "T5000" and asked.trace is not None
