@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from controller import planview
+from controller import health, planview
 from controller.loops import lastplan
 from solver import plan as plans
 from solver.render import document
@@ -48,3 +48,14 @@ def test_a_large_plan_is_cut_and_says_so(most):
     assert len(text.encode()) <= most
     assert json.loads(text)["shortened"] is True
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
+
+
+def test_the_page_of_the_metrics_port_shows_the_same():
+    """Before the first plan it says why there is none."""
+    of = builders.cluster(*builders.pods("web", 1))
+    made = builders.plan(of, builders.buy(of, "general-a", ["web-0"]))
+
+    assert health.plan_page({})[0] == 404
+    status, kind, body = health.plan_page(lastplan.content(made, MADE, "provisioner"))
+    assert (status, kind) == (200, "text/plain; charset=utf-8")
+    assert body.decode().startswith("planned at 2026-01-01T00:00:00Z by the provisioner\n\n1 node to create")
