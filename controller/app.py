@@ -42,6 +42,7 @@ class App:
         self.settings = given
         self.stop = threading.Event()
         self.lost_lead = False
+        self._leads = False
         identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self.mirror = mirror.Mirror(api)
         recorder = events.Recorder(api, instance=identity, own=_own_pod(given.namespace))
@@ -73,7 +74,7 @@ class App:
 
     def run(self) -> None:
         """Start everything and wait until stopped."""
-        metrics.REGISTRY.register(observe.Observer(self.world))
+        metrics.REGISTRY.register(observe.Observer(self.world, lambda: self._leads))
         metrics.BUILD_INFO.labels(importlib.metadata.version("karpenter-ovhcloud"), "", platform.machine(), "").set(1)
         pages: dict[str, Callable[[], health.Answer]] = {
             "/healthz": health.probe(self._why_not_alive),
@@ -97,6 +98,7 @@ class App:
             while not self.stop.wait(0.1) and not self._elector.leading.is_set():
                 continue
         if not self.stop.is_set():
+            self._leads = True
             metrics.LEADING.set(1)
             for loop in self._loops.values():
                 loop.start(self.stop)

@@ -6,7 +6,7 @@ Gauges that follow from the cluster, worked out from the mirror whenever somebod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import core, registry
 
@@ -15,10 +15,11 @@ from controller.observe import conditions, nodes, offers, pods, pools
 
 
 class Observer(registry.Collector):
-    """A collector over the mirror."""
+    """A collector over the mirror; only the replica that leads tells, so that sums over replicas count nothing twice."""
 
-    def __init__(self, shared: world.World) -> None:
+    def __init__(self, shared: world.World, leads: Callable[[], bool]) -> None:
         self._world = shared
+        self._leads = leads
 
     def describe(self) -> Iterable[core.Metric]:
         """Nothing is promised before the first scrape."""
@@ -26,7 +27,7 @@ class Observer(registry.Collector):
 
     def collect(self) -> Iterator[core.Metric]:
         """All families, none before the cluster is known."""
-        if not self._world.mirror.synced():
+        if not self._leads() or not self._world.mirror.synced():
             return
         yield from pools.families(self._world)
         yield from offers.families(self._world)

@@ -58,7 +58,8 @@ def pages() -> dict[str, str]:
 METRICS_HEAD = """# Metrics
 
 Prometheus metrics on `/metrics` of the metrics port (8080 unless set otherwise; `serviceMonitor.enabled=true` in the chart
-makes a ServiceMonitor). Counters count since the start of the replica that leads; the other replica exports gauges only.
+makes a ServiceMonitor). Counters count since the start of the replica that leads; the other one exports little more than
+`karpenter_ovhcloud_leading`, so that sums over replicas count nothing twice.
 `settings.disableClusterStateObservability=true` leaves out those with a series for each pod, node or condition: with
 10,000 pods a scrape is 3 MB and takes half a second of CPU.
 

@@ -72,7 +72,7 @@ def asking(name: str, node: str, cpu: str, **more: Any) -> dict[str, Any]:
 def scrape(of: world.World, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[core.Sample]]:
     """All samples by name."""
     monkeypatch.setattr(of.mirror, "synced", lambda: True)
-    return {family.name: family.samples for family in observe.Observer(of).collect()}
+    return {family.name: family.samples for family in observe.Observer(of, lambda: True).collect()}
 
 
 def value(samples: list[core.Sample], **labels: str) -> float:
@@ -133,6 +133,13 @@ def test_large_clusters_may_do_without_a_series_for_each_object(shared, monkeypa
     assert not {metrics.PODS_STATE.name, metrics.NODES_ALLOCATABLE.name, "operator_node_status_condition_count"} & set(
         seen
     )
+
+
+def test_a_replica_that_waits_for_the_lease_tells_nothing(shared, monkeypatch):
+    """Sums over both replicas count each pod and each euro once."""
+    monkeypatch.setattr(shared.mirror, "synced", lambda: True)
+
+    assert list(observe.Observer(shared, lambda: False).collect()) == []
 
 
 def test_pods_are_timed_from_creation_to_binding_and_readiness():
