@@ -59,7 +59,7 @@ ROUNDINGS = 4
 class Cell:
     """
     One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
-    (S,) for new nodes, and the packing of these.
+    (S,) for new nodes, the packing of these, and the share of the time that it took.
     """
 
     field: fields.Field
@@ -72,6 +72,7 @@ class Cell:
     packer: pack.Packer | None
     volumes: compact.Volumes | None = None
     merged: merge.Merged | None = None
+    took: float = 0.0
 
     def cost(self) -> float:
         """Micro-euro per hour of the new nodes, charges included."""
@@ -360,7 +361,9 @@ class Engine:
         if warm is not None and warm.cost(cell.field) <= WARM_ENOUGH * cell.volumes.bound:
             cell.packing = warm
             return cell
+        started = self.budget.spent()
         cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
+        cell.took = self.budget.spent() - started
         if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
             cell.packing = warm
         return cell
@@ -515,7 +518,7 @@ class Engine:
         assert cell.merged is not None
         until = min(1.0, self.budget.spent() + share)
         for _ in range(REFILLS):
-            if self.budget.over(until) or self.done():
+            if self.budget.spent() + cell.took > until or self.done():
                 return
             packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged)
             self.budget.tick()
