@@ -38,7 +38,8 @@ def show(
     if plan.delete:
         parts.append(_gone(plan.delete, all_of_them=wide))
     if plan.steps and plan.delete:
-        parts.append(_moves(plan, all_of_them=wide))
+        if any(step.move for step in plan.steps):
+            parts.append(_moves(plan, all_of_them=wide))
         parts.append(_steps(plan.steps, all_of_them=wide))
     if plan.keep:
         parts.append(_kept(plan.keep, all_of_them=wide))
