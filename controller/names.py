@@ -40,7 +40,7 @@ INSTALLATION = f"{GROUP}/installation"
 """Annotation in the template of an OVH pool, and so on its nodes: the installation that made it."""
 
 REPLACES = f"{GROUP}/replaces"
-"""Annotation of a claim: the claims that go when it and all others by which they are replaced are ready, as JSON."""
+"""Annotation of a claim: uids of the claims that go when it and all others by which they are replaced are ready, as JSON."""
 
 CLASS_HASH = f"{GROUP}/ovhnodeclass-hash"
 CLASS_HASH_VERSION = f"{GROUP}/ovhnodeclass-hash-version"

@@ -70,7 +70,7 @@ def write(
     """
     Write the claims of new nodes of a plan; the names of those that exist now.
 
-    `replaces` are claims that go when all of these nodes are ready.
+    `replaces` are the uids of claims that go when all of these nodes are ready: names come back.
     """
     pools = {item["metadata"]["name"]: item for item in shared.mirror.all(kinds.NODE_POOL)}
     written: set[str] = set()

@@ -33,7 +33,7 @@ class Verdict:
 
 
 def replacements(claims: Sequence[world.Object]) -> dict[str, tuple[list[world.Object], int]]:
-    """Claims that others replace, by name: those others that are there, and how many there must be."""
+    """Claims that others replace, by uid: those others that are there, and how many there must be."""
     found: dict[str, tuple[list[world.Object], int]] = {}
     for claim in claims:
         try:
@@ -41,10 +41,10 @@ def replacements(claims: Sequence[world.Object]) -> dict[str, tuple[list[world.O
             replaced, count = [str(each) for each in said.get("claims", ())], int(said.get("by", 0))
         except (ValueError, AttributeError, TypeError):
             continue
-        for name in replaced:
-            known, most = found.setdefault(name, ([], 0))
+        for uid in replaced:
+            known, most = found.setdefault(uid, ([], 0))
             known.append(claim)
-            found[name] = known, max(most, count)
+            found[uid] = known, max(most, count)
     return found
 
 
@@ -89,7 +89,7 @@ class Commands:
             if not waiting(claim):
                 continue
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
-            others, needed = by.get(claim["metadata"]["name"], ([], 0))
+            others, needed = by.get(str(claim["metadata"].get("uid")), ([], 0))
             found = verdict(claim, node, others, needed, shared.settings, shared.now())
             try:
                 if found.goes:

@@ -245,7 +245,7 @@ class Disruption:
                 # Those that are marked already wait for nothing, and are given back by the next pass.
                 log.info("not disrupted: changed meanwhile", extra={"NodeClaim": each.node_claim})
                 return
-            marked.append(each.node_claim)
+            marked.append(str(claim["metadata"]["uid"]))
         saved = sum(each.hourly for each in group.gone) - sum(each.hourly for each in group.new)
         gone = ", ".join(each.node for each in group.gone)
         how = f"[{gone}] -> [{len(group.new)} replacement(s)]" if group.new else f"[{gone}]"
@@ -264,8 +264,8 @@ class Disruption:
                 if made is not None:
                     shared.recorder.event(made, "DisruptionLaunching", f"Launching NodeClaim: {reason}")
         else:
-            for name in marked:
-                claim = shared.mirror.get(kinds.NODE_CLAIM, name)
+            for each in group.gone:
+                claim = shared.mirror.get(kinds.NODE_CLAIM, each.node_claim)
                 if claim is not None:
                     machine = str((claim.get("status") or {}).get("providerID") or "")
                     self._commands.delete(claim, shared.nodes_by_machine().get(machine))

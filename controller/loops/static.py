@@ -152,7 +152,7 @@ class Static:
             bare = [dataclasses.replace(node, pods=()) for node in plan.create] if plan is not None else []
             if plan is not None and bare:
                 reason = "drifted" if replaced is not None else "provisioned"
-                replaces = [replaced["metadata"]["name"]] if replaced is not None else []
+                replaces = [str(replaced["metadata"]["uid"])] if replaced is not None else []
                 written = claims_of.write(shared, bare, plan, of, reason, replaces)
             else:
                 written = set()

@@ -40,9 +40,9 @@ def patch(plane: controlplane.ControlPlane, spec: dict[str, Any]) -> None:
 
 
 def ready_claims(plane: controlplane.ControlPlane) -> set[str]:
-    """Names of claims that are ready."""
+    """Uids of claims that are ready: names may come back."""
     return {
-        claim["metadata"]["name"]
+        claim["metadata"]["uid"]
         for claim in get(plane, "nodeclaims")
         for each in claim.get("status", {}).get("conditions", [])
         if each["type"] == "Ready" and each["status"] == "True"

@@ -73,8 +73,13 @@ class Stage(memory.Memory):
 
     def put(self, kind: kinds.Kind, item: make.Object) -> make.Object:
         made = super().put(kind, item)
-        if kind in kinds.MIRRORED:
-            self.mirror.of(kind).put(copy.deepcopy(made))
+        store = self.mirror.of(kind) if kind in kinds.MIRRORED else None
+        if store is not None:
+            store.put(copy.deepcopy(made))
+        if made["metadata"].get("deletionTimestamp") and not made["metadata"].get("finalizers"):
+            del self.objects[kind.name, mirror.key_of(made)]
+            if store is not None:
+                store.drop(made)
         return made
 
     def create(self, kind: kinds.Kind, body: make.Object) -> make.Object:
@@ -137,7 +142,7 @@ class Stage(memory.Memory):
             "karpenter.sh/initialized": "true",
         }
         claim = make.claim(name, *(make.condition(s) for s in ("Launched", "Registered", "Initialized", *states)))
-        claim["metadata"] |= {"labels": labels}
+        claim["metadata"] |= {"labels": labels, "finalizers": ["karpenter.sh/termination"]}
         claim["spec"] |= {"expireAfter": "Never", "requirements": []}
         claim["status"] |= {"nodeName": f"node-{name}", "capacity": amounts, "allocatable": amounts}
         self.put(kinds.NODE_CLAIM, claim)

@@ -15,12 +15,12 @@ OLD = make.claim("old", make.condition("DisruptionReason", reason="Underutilized
 
 
 def replacement(name: str, *conditions: make.Object, by: int = 1, **metadata: str) -> make.Object:
-    said = json.dumps({"claims": ["old"], "by": by})
+    said = json.dumps({"claims": ["uid-old"], "by": by})
     return make.claim(name, *conditions, annotations={"karpenter.ovhcloud.sh/replaces": said}, **metadata)
 
 
 def verdict(*claims: make.Object, now: float = NOW, node: make.Object | None = None) -> commands.Verdict:
-    by, needed = commands.replacements(claims).get("old", ([], 0))
+    by, needed = commands.replacements(claims).get("uid-old", ([], 0))
     return commands.verdict(OLD, node, by, needed, settings.Settings(), now)
 
 
