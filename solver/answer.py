@@ -71,6 +71,10 @@ class Removing:
 
 RELAXING = 0.2
 """Share of the time limit that changes which would place pods may take when the search has used it up."""
+RELAX_EFFORT, RELAX_EXACTLY = 50_000, 500
+"""
+Pods and nodes that are planned over again for all changes together, and pods up to which a change is priced exactly.
+"""
 
 
 def assembled(
@@ -159,23 +163,30 @@ def _relaxations(
     after: int,
     run: Run,
     spent: float,
-) -> dict[int, tuple[plans.Relaxation, ...]]:
+) -> dict[str, tuple[plans.Relaxation, ...]]:
     """Single changes that would place pods left out, by solving the changed questions."""
     if not run.relax or not placed.left_out:
         return {}
     until = 0.0 if asked.deterministic else run.clock() + max(asked.time_limit - spent, asked.time_limit * RELAXING)
+    effort = 0
 
     def over() -> bool:
-        return run.stop() or (not asked.deterministic and run.clock() > until)
+        return run.stop() or effort > RELAX_EFFORT or (not asked.deterministic and run.clock() > until)
 
-    def answer(question: changes.Question) -> relax.Answer | None:
+    def answer(question: changes.Question, pods: frozenset[str]) -> relax.Answer | None:
+        nonlocal effort
         of, changed = question
-        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5), gap=max(changed.gap, 0.001))
+        gap = changed.gap if len(placed.placements) <= RELAX_EXACTLY else max(changed.gap, 0.001)
+        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5), gap=gap)
         again = builds.build_problem(of, known, quick)
+        classes = [index for index, each in enumerate(again.problem.classes) if not pods.isdisjoint(each.pods)]
+        if not (again.problem.offer_ok[classes].any() or again.problem.node_ok[classes].any()):
+            return None
+        effort += len(placed.placements) + len(placed.create)
         found = engine.search(again.problem, params_of(quick, dataclasses.replace(run, progress=lambda _: None)))
         its = assemble.assemble(again, found.solution)
         cost = sum(n.price for n in again.problem.nodes) + sum(n.hourly for n in its.create)
-        return cost - sum(n.hourly for n in its.delete), frozenset(its.placements)
+        return relax.Answer(cost - sum(n.hourly for n in its.delete), frozenset(its.placements), its.create)
 
     wanted = {index: pods for index, pods in placed.left_out.items() if pods[0] not in build.ignored}
     return relax.relaxations(build, known, wanted, after, answer, over)

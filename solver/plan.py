@@ -101,11 +101,16 @@ class Relaxation:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unschedulable:
-    """A pod that the plan leaves out."""
+    """
+    A pod that the plan leaves out.
+
+    `rules` are the fewest of which at least one forbids each place that there is beside the other pods of the plan.
+    """
 
     pod: str
     message: str
     reasons: tuple[Reason, ...] = ()
+    rules: tuple[str, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
 
 

@@ -1,4 +1,7 @@
-"""Why pods are left out: for each NodePool the rule that refuses it and for how many offers, in upstream's words."""
+"""
+Why pods are left out: for each NodePool the rule that refuses it and for how many offers, in upstream's words; the
+smallest set of rules that together leave no place; single changes that would give one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 from solver import build as builds
 from solver import plan as plans
 from solver import problem as problems
-from solver.explain import reasons
+from solver.explain import reasons, trials
 
 __all__ = ["left_out"]
 
@@ -16,7 +19,7 @@ def left_out(
     build: builds.Build,
     solution: problems.Solution,
     pods: Mapping[int, tuple[str, ...]],
-    changes: Mapping[int, tuple[plans.Relaxation, ...]],
+    changes: Mapping[str, tuple[plans.Relaxation, ...]],
 ) -> tuple[plans.Unschedulable, ...]:
     """
     Explain pods without a place.
@@ -26,12 +29,13 @@ def left_out(
     build: the problem and what it was made from.
     solution: what the plan does.
     pods: class index to the pods of that class that were left out.
-    changes: class index to single changes that would place one of them.
+    changes: pod to single changes that would place it.
     """
     result: list[plans.Unschedulable] = []
+    tried = trials.Trials(build, solution)
     for index, keys in pods.items():
-        why = reasons.of_class(build, solution, index)
+        why = reasons.of_class(build, tried, solution, index)
         message = build.ignored.get(keys[0]) or reasons.summary(build, why)
-        relaxed = changes.get(index, ())
-        result.extend(plans.Unschedulable(key, message, why, relaxed) for key in keys)
+        together = tried.together(index)
+        result.extend(plans.Unschedulable(key, message, why, together, changes.get(key, ())) for key in keys)
     return tuple(sorted(result, key=lambda u: u.pod))

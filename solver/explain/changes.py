@@ -7,46 +7,55 @@ They are only proposals: `relax` solves the edited question and keeps those that
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from catalog import catalogue, flavor, labels
+from catalog import allocatable, catalogue, flavor, labels
 from crds import quantity, validation
 from solver import build as builds
 from solver import cluster, options
+from solver import plan as plans
+from solver.rules import node_affinity
 
 Question = tuple[cluster.Cluster, options.Options]
+Edit = Callable[[cluster.PodSpec], cluster.PodSpec]
 
-INSTANCE_TYPE = "node.kubernetes.io/instance-type"
-ZONE = "topology.kubernetes.io/zone"
-OFFERED = (ZONE, "topology.kubernetes.io/region", "karpenter.sh/capacity-type")
-"""Labels that the offer decides, not the flavor."""
-FLAVORS_TRIED = 4
+INSTANCE_TYPE = labels.INSTANCE_TYPE
+ZONE = labels.ZONE
+NODES = "nodes"
+FLAVORS_TRIED = 6
 """How many flavors beyond a NodePool's requirements are proposed, cheapest first."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """A sentence, and the question with the change made."""
+    """
+    A sentence, and the question with the change made.
+
+    `fitted` is there when the edit takes a limit away: from the nodes that are then bought it makes the change that
+    raises the limit by just as much. Of changes of one `kind` only the cheapest is of interest.
+    """
 
     sentence: str
     edit: Callable[[], Question]
+    fitted: Callable[[Iterable[plans.NewNode]], Change] | None = None
+    kind: str = ""
 
 
 def of_class(build: builds.Build, index: int, known: catalogue.Catalogue) -> Iterator[Change]:
     """All changes worth trying for the pods of one class."""
-    asked = build.context.options
-    of = build.context.objects
-    spec = build.spec(index)
     for name in build.templates:
-        yield from _limits(build, index, name)
-    yield from _quota(build, index)
+        yield from _limits(build, name, known)
+    yield from _quota(build, known)
+    yield from _tolerations(build, index)
     for name in build.templates:
-        yield from _tolerations(build, index, name)
         yield from _zones(build, name)
-    yield from _pod_rules(of, asked, spec)
+    yield from _pod_rules(build, index)
     for name in build.templates:
         yield from _flavors(build, index, name, known)
+    for name in build.templates:
+        yield from _min_values(build, name)
 
 
 def _with_pool(of: cluster.Cluster, name: str, raw: dict[str, Any]) -> cluster.Cluster:
@@ -60,56 +69,71 @@ def _raw(of: cluster.Cluster, name: str) -> dict[str, Any]:
     return raw
 
 
-def _with_spec(of: cluster.Cluster, old: cluster.PodSpec, new: cluster.PodSpec) -> cluster.Cluster:
-    pods = {key: dataclasses.replace(pod, spec=new) if pod.spec is old else pod for key, pod in of.pods.items()}
+def _requirements(raw: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = raw["spec"]["template"]["spec"].get("requirements", [])
+    return found
+
+
+def _with_pods(of: cluster.Cluster, keys: Collection[str], edit: Edit) -> cluster.Cluster:
+    """The cluster with other specs for these pods, and for all that wait and share a spec with one of them."""
+    specs = {of.pods[key].spec for key in keys}
+    edited = {spec: edit(spec) for spec in specs}
+    pods = {
+        key: dataclasses.replace(pod, spec=edited[pod.spec])
+        if key in keys or (not pod.node and pod.spec in specs)
+        else pod
+        for key, pod in of.pods.items()
+    }
     return dataclasses.replace(of, pods=pods)
 
 
 def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalogue) -> Iterator[Change]:
-    """Flavors beyond the NodePool's requirements that could hold the pod."""
+    """Flavors beyond the NodePool's requirements that could hold the pod and have the labels that it asks for."""
     of, asked = build.context.objects, build.context.options
-    template = build.templates[name]
-    there = {offer.flavor for offer in build.problem.offers if offer.node_pool == name}
-    need = dict(build.spec(index).requests)
+    template, spec = build.templates[name], build.spec(index)
+    there = sorted({offer.flavor for offer in build.problem.offers if offer.node_pool == name})
     found = [
         one.flavor
         for one in known.offerings(template.region, monthly=template.monthly)
         if one.hourly_micro_eur is not None
         and one.flavor.name not in there
-        and all(one.flavor.allocatable.get(r, 0) >= amount for r, amount in need.items() if amount)
+        and all(one.flavor.allocatable.get(r, 0) >= amount for r, amount in spec.requests if amount)
+        and _suits(spec, one.flavor)
     ]
     cheapest = sorted(dict.fromkeys(found), key=lambda f: (f.hourly_micro_eur or 0, f.name))
     for each in cheapest[:FLAVORS_TRIED]:
-        yield Change(
-            f"allow flavor {each.name} in NodePool {name}",
-            lambda each=each: (_with_pool(of, name, _allowing(_raw(of, name), each)), asked),  # type: ignore[misc]
-        )
+
+        def edit(each: flavor.Flavor = each) -> Question:
+            return _with_pool(of, name, _allowing(_raw(of, name), [*there, each.name])), asked
+
+        yield Change(f"allow flavor {each.name} in NodePool {name}", edit, kind=f"flavor {name}")
 
 
-def _allowing(raw: dict[str, Any], wanted: flavor.Flavor) -> dict[str, Any]:
-    """The NodePool with each requirement on a flavor's label widened so that this flavor passes."""
-    its = {**labels.flavor_labels(wanted), INSTANCE_TYPE: wanted.name}
-    requirements = []
-    for requirement in raw["spec"]["template"]["spec"].get("requirements", []):
-        key, operator = labels.translate(requirement["key"]), requirement["operator"]
-        values = list(requirement.get("values", []))
-        if key not in its:
-            if (
-                key not in labels.WELL_KNOWN
-                or operator in ("NotIn", "DoesNotExist")
-                or key in (ZONE, "topology.kubernetes.io/region", "karpenter.sh/capacity-type")
-            ):
-                requirements.append(requirement)
-            continue
-        value = its[key]
-        if operator == "In" and value not in values:
-            requirement = {**requirement, "values": [*values, value]}
-        elif operator == "NotIn" and value in values:
-            requirement = {**requirement, "values": [v for v in values if v != value]}
-        elif operator in ("Gt", "Lt", "Gte", "Lte", "DoesNotExist"):
-            continue
-        requirements.append(requirement)
-    raw["spec"]["template"]["spec"]["requirements"] = requirements
+def _decided_by_flavor(key: str) -> bool:
+    return key in labels.WELL_KNOWN and labels.WELL_KNOWN[key].decided_by == "flavor"
+
+
+def _suits(spec: cluster.PodSpec, of: flavor.Flavor) -> bool:
+    """Whether a flavor has the labels that a pod asks of flavors."""
+    its = labels.flavor_labels(of)
+    return any(
+        all(each.matches(its.get(key)) for key, each in asked.items() if _decided_by_flavor(key))
+        for asked in node_affinity.alternatives(spec)
+    )
+
+
+def _allowing(raw: dict[str, Any], flavors: list[str]) -> dict[str, Any]:
+    """The NodePool with these flavors and no others, whatever it asked of flavors before; minValues stay."""
+    kept = []
+    for requirement in _requirements(raw):
+        key = labels.translate(requirement["key"])
+        if not _decided_by_flavor(key):
+            kept.append(requirement)
+        elif requirement.get("minValues") and key != INSTANCE_TYPE:
+            kept.append({"key": key, "operator": "Exists", "minValues": requirement["minValues"]})
+    minimum = max((r.get("minValues") or 0 for r in _requirements(raw) if r["key"] == INSTANCE_TYPE), default=0)
+    exact = {"key": INSTANCE_TYPE, "operator": "In", "values": flavors} | ({"minValues": minimum} if minimum else {})
+    raw["spec"]["template"]["spec"]["requirements"] = [*kept, exact]
     return raw
 
 
@@ -123,7 +147,7 @@ def _zones(build: builds.Build, name: str) -> Iterator[Change]:
 
         def edit(zone: str = zone) -> Question:
             raw = _raw(of, name)
-            for requirement in raw["spec"]["template"]["spec"].get("requirements", []):
+            for requirement in _requirements(raw):
                 if labels.translate(requirement["key"]) == ZONE and requirement["operator"] == "In":
                     requirement["values"] = [*requirement["values"], zone]
                 elif labels.translate(requirement["key"]) == ZONE and requirement["operator"] == "NotIn":
@@ -133,93 +157,137 @@ def _zones(build: builds.Build, name: str) -> Iterator[Change]:
         yield Change(f"allow zone {zone} in NodePool {name}", edit)
 
 
-def _limits(build: builds.Build, index: int, name: str) -> Iterator[Change]:
-    """A limit raised by what the cheapest fitting nodes for all pods of the class need."""
-    of, asked, problem = build.context.objects, build.context.options, build.problem
-    caps = [cap for cap in problem.caps if cap.node_pool == name]
-    fitting = [o for o, offer in enumerate(problem.offers) if offer.node_pool == name and _holds(build, index, o)]
-    if not caps or not fitting:
+def _limits(build: builds.Build, name: str, known: catalogue.Catalogue) -> Iterator[Change]:
+    """The limits of a NodePool raised to what is used when there are none."""
+    of, asked, template = build.context.objects, build.context.options, build.templates[name]
+    if not template.limits:
         return
-    offer = min(fitting, key=lambda o: problem.offers[o].price)
-    pods = len(problem.classes[index].pods)
-    raised = {cap.resource: int(cap.per_offer[offer]) * pods for cap in caps}
-    limits = {resource: build.templates[name].limits[resource] + more for resource, more in raised.items()}
+
+    def limited(limits: Mapping[str, int] | None) -> Question:
+        raw = _raw(of, name)
+        raw["spec"].pop("limits", None)
+        if limits is not None:
+            raw["spec"]["limits"] = {key: quantity.format_units(key, amount) for key, amount in limits.items()}
+        return _with_pool(of, name, raw), asked
+
+    def fitted(bought: Iterable[plans.NewNode]) -> Change:
+        used = Counter(template.usage)
+        for node in bought:
+            if node.node_pool == name:
+                used.update({**known.flavors[node.flavor].capacity, NODES: 1})
+        raised = {key: max(used[key], limit) for key, limit in template.limits.items()}
+        more = [f"{key} to {_written(key, most)}" for key, most in raised.items() if most > template.limits[key]]
+        return Change(f"raise the limits of NodePool {name}: {', '.join(more)}", lambda: limited(raised))
+
+    yield Change(f"take the limits of NodePool {name} away", lambda: limited(None), fitted)
+
+
+def _written(key: str, amount: int) -> str:
+    return quantity.format_units(key, amount)
+
+
+def _tolerations(build: builds.Build, index: int) -> Iterator[Change]:
+    """A toleration for each taint that the pod does not tolerate, of each NodePool and of existing nodes."""
+    of, asked, spec = build.context.objects, build.context.options, build.spec(index)
+    tainted = {f"NodePool {name}": template.taints for name, template in build.templates.items()}
+    seen = set(tainted.values())
+    for place in build.context.places:
+        if place.node is not None and place.taints not in seen:
+            seen.add(place.taints)
+            tainted[f"node {place.name}"] = place.taints
+    for where, taints in tainted.items():
+        kept_off = [t for t in taints if t.effect != "PreferNoSchedule"]
+        more = tuple(cluster.Toleration(t.key, "Equal" if t.value else "Exists", t.value, t.effect) for t in kept_off)
+        if not more or all(one in spec.tolerations for one in more):
+            continue
+        words = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in kept_off)
+
+        def edit(more: tuple[cluster.Toleration, ...] = more) -> Question:
+            changed = _with_pods(
+                of, _keys(build, index), lambda old: dataclasses.replace(old, tolerations=(*old.tolerations, *more))
+            )
+            return changed, asked
+
+        yield Change(f"tolerate {words} ({where})", edit)
+
+
+def _keys(build: builds.Build, index: int) -> frozenset[str]:
+    """The pods of a class that wait."""
+    return frozenset(build.problem.classes[index].pods)
+
+
+def _pod_rules(build: builds.Build, index: int) -> Iterator[Change]:
+    """Each rule of the pod's own, softened or left out."""
+    of, asked, spec = build.context.objects, build.context.options, build.spec(index)
+
+    def change(sentence: str, edit: Edit) -> Change:
+        return Change(sentence, lambda: (_with_pods(of, _keys(build, index), edit), asked))
+
+    for one in spec.spread:
+        if one.hard:
+            yield change(
+                f"make the topology spread over {one.topology_key} soft (ScheduleAnyway)",
+                lambda old, one=one: _replaced(old, "spread", one, dataclasses.replace(one, hard=False)),  # type: ignore[misc]
+            )
+    for field, words in (("affinity", "pod affinity"), ("anti_affinity", "pod anti-affinity")):
+        for term in getattr(spec, field):
+            yield change(
+                f"leave out the {words} over {term.topology_key}",
+                lambda old, field=field, term=term: _replaced(old, field, term),  # type: ignore[misc]
+            )
+    for pair in spec.node_selector:
+        yield change(
+            f"leave out the node selector {pair[0]}={pair[1]}",
+            lambda old, pair=pair: _replaced(old, "node_selector", pair),  # type: ignore[misc]
+        )
+    if spec.node_terms is not None:
+        yield change("leave out the required node affinity", lambda old: dataclasses.replace(old, node_terms=None))
+    if spec.host_ports:
+        yield change("leave out the host ports", lambda old: dataclasses.replace(old, host_ports=()))
+
+
+def _replaced(spec: cluster.PodSpec, field: str, old: Any, *new: Any) -> cluster.PodSpec:
+    """The spec with another entry in place of one of a field's, or with none."""
+    entries: list[Any] = list(getattr(spec, field))
+    index = entries.index(old)
+    entries[index : index + 1] = new
+    changed: dict[str, Any] = {field: tuple(entries)}
+    return dataclasses.replace(spec, **changed)
+
+
+def _min_values(build: builds.Build, name: str) -> Iterator[Change]:
+    """A NodePool that does not ask for a choice of flavors."""
+    of, asked = build.context.objects, build.context.options
+    if asked.min_values_policy == "BestEffort" or not any(r.get("minValues") for r in _requirements(_raw(of, name))):
+        return
 
     def edit() -> Question:
         raw = _raw(of, name)
-        raw["spec"]["limits"] = {
-            **raw["spec"].get("limits", {}),
-            **{resource: quantity.format_units(resource, amount) for resource, amount in limits.items()},
-        }
+        for requirement in _requirements(raw):
+            requirement.pop("minValues", None)
         return _with_pool(of, name, raw), asked
 
-    words = ", ".join(f"{resource} to {quantity.format_units(resource, amount)}" for resource, amount in limits.items())
-    yield Change(f"raise the limits of NodePool {name}: {words}", edit)
+    yield Change(f"leave out minValues of NodePool {name}", edit)
 
 
-def _holds(build: builds.Build, index: int, offer: int) -> bool:
-    why = build.explain_offer(index, offer)
-    return why is None or why[0] in ("limits", "ovh")
-
-
-def _tolerations(build: builds.Build, index: int, name: str) -> Iterator[Change]:
-    """A toleration for each taint of the NodePool that the pod does not tolerate."""
-    of, asked, spec = build.context.objects, build.context.options, build.spec(index)
-    taints = [t for t in build.templates[name].taints if t.effect != "PreferNoSchedule"]
-    if not taints:
+def _quota(build: builds.Build, known: catalogue.Catalogue) -> Iterator[Change]:
+    """The project quota raised to what is used when there is none."""
+    of, asked = build.context.objects, build.context.options
+    if not asked.quota:
         return
-    more = tuple(cluster.Toleration(t.key, "Equal" if t.value else "Exists", t.value, t.effect) for t in taints)
-    if all(one in spec.tolerations for one in more):
-        return
-    words = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in taints)
-    new = dataclasses.replace(spec, tolerations=(*spec.tolerations, *more))
-    yield Change(f"tolerate {words} (NodePool {name})", lambda: (_with_spec(of, spec, new), asked))
 
+    def fitted(bought: Iterable[plans.NewNode]) -> Change:
+        used: Counter[str] = Counter()
+        for node in bought:
+            its = known.flavors[node.flavor]
+            used.update({"vcpus": its.vcpus, "memory": its.memory_gib * 1000 * allocatable.MIB, "instances": 1})
+        raised = {key: max(used[key], left) for key, left in asked.quota.items()}
+        more = [
+            f"{key}={_written(key, most) if key == 'memory' else most}"
+            for key, most in raised.items()
+            if most > asked.quota[key]
+        ]
+        sentence = f"raise the quota that is left to {', '.join(more)}"
+        return Change(sentence, lambda: (of, dataclasses.replace(asked, quota=raised)))
 
-def _pod_rules(of: cluster.Cluster, asked: options.Options, spec: cluster.PodSpec) -> Iterator[Change]:
-    """Each rule of the pod's own, softened or left out."""
-
-    def change(sentence: str, **fields: Any) -> Change:
-        new = dataclasses.replace(spec, **fields)
-        return Change(sentence, lambda: (_with_spec(of, spec, new), asked))
-
-    for i, one in enumerate(spec.spread):
-        if one.hard:
-            loosened = dataclasses.replace(one, hard=False)
-            yield change(
-                f"make the topology spread over {one.topology_key} soft (ScheduleAnyway)",
-                spread=(*spec.spread[:i], loosened, *spec.spread[i + 1 :]),
-            )
-    for i, term in enumerate(spec.affinity):
-        yield change(
-            f"leave out the pod affinity over {term.topology_key}", affinity=spec.affinity[:i] + spec.affinity[i + 1 :]
-        )
-    for i, term in enumerate(spec.anti_affinity):
-        yield change(
-            f"leave out the pod anti-affinity over {term.topology_key}",
-            anti_affinity=spec.anti_affinity[:i] + spec.anti_affinity[i + 1 :],
-        )
-    for key, value in spec.node_selector:
-        rest = tuple(pair for pair in spec.node_selector if pair != (key, value))
-        yield change(f"leave out the node selector {key}={value}", node_selector=rest)
-    if spec.node_terms is not None:
-        yield change("leave out the required node affinity", node_terms=None)
-    if spec.host_ports:
-        yield change("leave out the host ports", host_ports=())
-
-
-def _quota(build: builds.Build, index: int) -> Iterator[Change]:
-    """The project quota raised by what the cheapest fitting nodes for all pods of the class need."""
-    of, asked, problem = build.context.objects, build.context.options, build.problem
-    fitting = [o for o in range(len(problem.offers)) if _holds(build, index, o)]
-    if not asked.quota or not fitting:
-        return
-    offer = min(fitting, key=lambda o: problem.offers[o].price)
-    chosen = build.context.offer_flavors[offer]
-    pods = len(problem.classes[index].pods)
-    of_node: Mapping[str, int] = {"vcpus": chosen.vcpus, "memory": chosen.memory_gib << 30, "instances": 1}
-    quota = {key: room + of_node[key] * pods for key, room in asked.quota.items()}
-    words = ", ".join(
-        f"{key}={quantity.format_units(key, amount) if key == 'memory' else amount}" for key, amount in quota.items()
-    )
-    yield Change(f"raise the quota that is left to {words}", lambda: (of, dataclasses.replace(asked, quota=quota)))
+    yield Change("take the quota away", lambda: (of, dataclasses.replace(asked, quota={})), fitted)

@@ -149,6 +149,7 @@ def _unschedulable(pod: plans.Unschedulable) -> Document:
             {"nodePool": r.node_pool, "message": r.message, "constraint": r.constraint, "offers": r.offers}
             for r in pod.reasons
         ],
+        "rules": list(pod.rules),
         "relaxations": [{"change": r.change, "extraHourlyEur": money.hourly(r.extra_hourly)} for r in pod.relaxations],
     }
 

@@ -301,18 +301,20 @@ def _regret(cost: plans.Cost) -> str:
 
 
 def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:
-    messages = Counter((u.message, u.reasons, u.relaxations) for u in pods)
-    first = {(u.message, u.reasons, u.relaxations): u.pod for u in reversed(pods)}
+    messages = Counter((u.message, u.reasons, u.rules, u.relaxations) for u in pods)
+    first = {(u.message, u.reasons, u.rules, u.relaxations): u.pod for u in reversed(pods)}
     lines = [f"cannot be placed ({len(pods)}):"]
     shown = messages.most_common(None if all_of_them else LEFT_OUT_SHOWN)
     for key, number in shown:
-        message, reasons, relaxations = key
+        message, reasons, rules, relaxations = key
         others = f" and {number - 1} more like it" if number > 1 else ""
         lines.append(f"  {first[key]}{others}: {message}")
         for reason in reasons:
             lines.append(
                 f"    nodepool {reason.node_pool}: {reason.message} ({reason.constraint}, {reason.offers} offers)"
             )
+        if len(rules) > 1:
+            lines.append(f"    forbidden by these rules together: {', '.join(rules)}")
         for relaxation in relaxations[:RELAXATIONS_SHOWN]:
             lines.append(f"    would fit: {relaxation.change} (+{money.text(relaxation.extra_hourly)} EUR/hour)")
     if len(messages) > len(shown):

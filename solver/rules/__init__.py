@@ -52,6 +52,13 @@ def compile_rules(about: context.Context, rules: tuple[rule.Rule, ...] = RULES) 
     return into
 
 
+def compile_alone(about: context.Context, built: builder.Builder, each: rule.Rule) -> builder.Builder:
+    """One rule written into a builder of its own, as if no other refused anything; `built` has them all."""
+    into = builder.Builder([each.name], len(about.classes), len(about.places), about.table, left=built.ok)
+    each.compile(about, into)
+    return into
+
+
 def explain_node(about: context.Context, built: builder.Builder, pod_class: int, node: int) -> tuple[str, str] | None:
     """The rule that keeps a class off an existing node and its words, or None when none does by itself."""
     code = int(built.refused[pod_class, node])

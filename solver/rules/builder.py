@@ -20,10 +20,17 @@ class Builder:
     A problem in the making, for C classes and P places (N existing nodes, then O offers).
 
     The first rule that refuses a pair is remembered, so that `refused` (C, P) says who refused what: 0 nobody, n the
-    n-th of `rules`.
+    n-th of `rules`. A rule that is asked for by itself is told by `left` (C, P) what all rules leave.
     """
 
-    def __init__(self, rules: Iterable[str], classes: int, nodes: int, labels: table.LabelTable) -> None:
+    def __init__(
+        self,
+        rules: Iterable[str],
+        classes: int,
+        nodes: int,
+        labels: table.LabelTable,
+        left: problem.Mask | None = None,
+    ) -> None:
         self.rules = tuple(rules)
         self.classes = classes
         self.nodes = nodes
@@ -45,13 +52,13 @@ class Builder:
         self.pools: problem.OvhPools | None = None
         self._codes: Mapping[str, int] = {rule: code for code, rule in enumerate(self.rules, start=1)}
         self._labels = labels
+        self._left = left
         self._topology: dict[str, int] = {HOSTNAME: problem.HOST}
 
     @property
     def ok(self) -> problem.Mask:
         """Which class may go where, as far as rules have spoken (C, P)."""
-        ok: problem.Mask = self.refused == 0
-        return ok
+        return self._left if self._left is not None else self.refused == 0
 
     def refuse(self, rule: str, classes: problem.Ints, places: problem.Mask) -> None:
         """No pod of these classes (indices) on these places (P,)."""

@@ -21,6 +21,8 @@ name = "volumes"
 MAX_CINDER_VOLUMES = 100
 """Cinder volumes that one MKS node can have attached."""
 
+ONE_POD = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+
 UNLIMITED = 1 << 20
 """Stands for "no limit" of attached volumes: more than any node could hold pods for."""
 
@@ -53,7 +55,7 @@ def explain(about: context.Context, pod_class: int, place: int) -> str:
             return "volume node affinity conflict"
         return "incompatible requirements, volume node affinity conflict"
     if asked.once and set(asked.once) & _used_once(about):
-        return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+        return ONE_POD
     driver, count = max(asked.attached, key=lambda each: each[1], default=("", 0))
     return f"checking volume usage, would exceed volume limit (driver={driver}, volumes={count})"
 
