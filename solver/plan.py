@@ -110,8 +110,8 @@ class Unschedulable:
     pod: str
     message: str
     reasons: tuple[Reason, ...] = ()
-    rules: tuple[str, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -37,5 +37,5 @@ def left_out(
         why = reasons.of_class(build, tried, solution, index)
         message = build.ignored.get(keys[0]) or reasons.summary(build, why)
         together = tried.together(index)
-        result.extend(plans.Unschedulable(key, message, why, together, changes.get(key, ())) for key in keys)
+        result.extend(plans.Unschedulable(key, message, why, changes.get(key, ()), together) for key in keys)
     return tuple(sorted(result, key=lambda u: u.pod))
