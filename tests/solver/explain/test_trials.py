@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from solver import answer as answers
 from solver import build, planner
 from solver.explain import trials
 from solver.search import engine
@@ -82,7 +83,7 @@ def test_each_rule_of_the_set_is_needed(first: int):
     for seed in range(first, first + 40):
         of, asked = random_clusters.draw(seed)
         built = build.build_problem(of, world.shelf(), asked)
-        settings = planner._params(asked, planner.Run(clock=time.monotonic))
+        settings = answers.params_of(asked, planner.Run(clock=time.monotonic))
         solution = engine.search(built.problem, settings).solution
         tried = trials.Trials(built, solution)
         left = {index for index, _ in enumerate(built.problem.classes)} - {c for _, n in solution.new for c, _ in n}
