@@ -21,6 +21,10 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
+UNWANTED = 1000
+"""Weight of a pod beyond what is wanted in a cell; unmet preferences of the problem weigh 10,000 times as much."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cells:
     """Cell of each node (N,) and of each offer (O,); `count` cells in all."""
@@ -86,23 +90,25 @@ def rounded(total: int, share: NDArray[np.float64]) -> Ints:
 
 
 def aggregate(
-    problem: problems.Problem, cells: Cells, counts: Ints, cost: NDArray[np.float64]
+    problem: problems.Problem, cells: Cells, counts: Ints, share: NDArray[np.float64], allowed: Mask
 ) -> tuple[problems.Problem, Ints]:
     """
-    The problem with cells as nodes.
+    The problem with cells as nodes, two for each: the first has room for the pods that are wanted there, on the second
+    each pod is an unmet preference. So the best solution is as near to the wish as the rules allow.
 
     Parameters
     ----------
     problem: the whole problem.
     cells: its cells.
     counts: (C,) pods to place.
-    cost: (C, cells) what a pod of a class costs in a cell, micro-euro per hour; inf where it cannot go.
+    share: (C, cells) of each class's pods that is wanted in each cell.
+    allowed: (C, cells) where a class can go.
 
     Returns
     -------
-    The aggregated problem and, for each class, its class there (C,), -1 for classes without pods.
+    The aggregated problem, whose node i is of cell i modulo the number of cells, and for each class its class there
+    (C,), -1 for classes without pods.
     """
-    allowed = np.isfinite(cost)
     relevant = [s for s in problem.spreads if s.topology != problems.HOST]
     exclusions = [e for e in problem.exclusions if e.topology != problems.HOST]
     attractions = [a for a in problem.attractions if problems.HOST not in a.topologies]
@@ -118,9 +124,6 @@ def aggregate(
     for common in problem.common_domains:
         columns.append(common.members[:, None].astype(np.int64))
     columns.append(np.array([[c.priority] for c in problem.classes], dtype=np.int64).reshape(-1, 1))
-    least = np.where(allowed, cost, np.inf).min(axis=1, initial=np.inf)
-    relative = np.where(allowed, cost, 0.0) - np.where(np.isfinite(least), least, 0.0)[:, None]
-    columns.append(np.where(allowed, np.minimum(relative, 1e6), 0).astype(np.int64))
     table = np.concatenate(columns, axis=1)
     there = np.flatnonzero(counts > 0)
     unique, first, inverse = np.unique(table[there], axis=0, return_index=True, return_inverse=True)
@@ -130,15 +133,16 @@ def aggregate(
     chosen = there[first]
     totals = np.bincount(inverse, weights=counts[there], minlength=len(unique)).astype(np.int64)
     n = len(unique)
+    wanted = np.zeros((n, cells.count))
+    np.add.at(wanted, inverse, counts[there, None] * np.where(allowed, share, 0.0)[there])
+    room = np.stack([rounded(int(totals[i]), wanted[i]) for i in range(n)], axis=1)
 
     def members(mask: Mask) -> Mask:
         return mask[chosen]
 
     def per_cell(values: NDArray[np.int64] | Mask) -> Ints:
-        found: Ints = np.bincount(cells.of_node, weights=values.astype(np.float64), minlength=cells.count).astype(
-            np.int64
-        )
-        return found
+        found = np.bincount(cells.of_node, weights=values.astype(np.float64), minlength=cells.count)
+        return np.concatenate([found, np.zeros(cells.count)]).astype(np.int64)
 
     def group(value: problems.Group, counted: Mask | None = None) -> problems.Group:
         base = value.base if counted is None else value.base * counted
@@ -149,11 +153,11 @@ def aggregate(
         of_cell = np.full(cells.count, -1, dtype=np.int64)
         of_cell[cells.of_node] = keys.of_node
         of_cell[cells.of_offer] = keys.of_offer
-        return problems.Topology(keys.key, keys.domains, of_cell, np.zeros(0, dtype=np.int64))
+        return problems.Topology(keys.key, keys.domains, np.tile(of_cell, 2), np.zeros(0, dtype=np.int64))
 
     none = np.zeros(0, dtype=bool)
     aggregated = problems.Problem(
-        resources=("pods",),
+        resources=tuple(f"wanted-{i}" for i in range(n)),
         classes=tuple(
             problems.PodClass(
                 name=problem.classes[c].name,
@@ -162,14 +166,14 @@ def aggregate(
             )
             for i_class, c in enumerate(chosen)
         ),
-        nodes=tuple(problems.ExistingNode(f"cell-{i}", "", "", "", "", 0) for i in range(cells.count)),
+        nodes=tuple(problems.ExistingNode(f"cell-{i}", "", "", "", "", 0) for i in range(2 * cells.count)),
         offers=(),
-        requests=np.ones((n, 1), dtype=np.int64),
-        node_room=np.full((cells.count, 1), int(counts.sum()) + 1, dtype=np.int64),
-        offer_room=np.zeros((0, 1), dtype=np.int64),
-        node_ok=allowed[chosen],
+        requests=np.eye(n, dtype=np.int64),
+        node_room=np.concatenate([room, np.tile(totals, (cells.count, 1))]),
+        offer_room=np.zeros((0, n), dtype=np.int64),
+        node_ok=np.tile(allowed[chosen], 2),
         offer_ok=np.zeros((n, 0), dtype=bool),
-        node_penalty=unique[:, -cells.count :],
+        node_penalty=np.repeat(np.array([[0, UNWANTED]], dtype=np.int64), cells.count, axis=1).repeat(n, axis=0),
         offer_penalty=np.zeros((n, 0), dtype=np.int64),
         offer_rank=np.zeros((n, 0), dtype=np.int64),
         pools=problems.OvhPools((), np.zeros(0, np.int64), np.zeros(0, np.int64), none, 0, 0),
@@ -179,8 +183,11 @@ def aggregate(
                 s,
                 owners=members(s.owners),
                 group=group(s.group, s.node_counted),
-                node_counted=(per_cell(s.node_counted) > 0)
-                | _cells_in(problem.topologies[s.topology], s.always, s.offer_counted, cells),
+                node_counted=np.tile(
+                    (per_cell(s.node_counted)[: cells.count] > 0)
+                    | _cells_in(problem.topologies[s.topology], s.always, s.offer_counted, cells),
+                    2,
+                ),
                 offer_counted=none,
                 weight=None if s.weight is None else s.weight * 10_000_000,
             )

@@ -82,7 +82,7 @@ class Columns:
         self.centre = np.maximum(centre, 0.0)
         self.bound = bound
         self.most = knapsack.capacity(field)
-        self.table = knapsack.Table(field, limits) if field.host.empty else None
+        self.tables = knapsack.tables(field, limits)
         self._believed = (bound, self.centre)
         self._basis: linear.Basis | None = None
         self._seen: set[bytes] = set()
@@ -103,6 +103,8 @@ class Columns:
     def add_singles(self) -> None:
         """One pattern per class: as many of it as its cheapest kind per pod holds."""
         number = np.minimum(self.most, self.limits[:, None])
+        if not number.size:
+            return
         price = np.where(number > 0, self.field.cost / np.maximum(number, 1), np.inf)
         kind = price.argmin(axis=1)
         there = np.flatnonzero(np.isfinite(price.min(axis=1, initial=np.inf)))
@@ -136,13 +138,18 @@ class Columns:
         Look for patterns of at most `limits` pods that are good at a point, and add those that the duals call worth
         more than their cost. Returns how many, and the best ratio of worth to cost at the point.
         """
+        new, best = 0, 0.0
+        for table in self.tables:
+            table.fill(point, limits)
+            added, ratio = self._polished(table.classes, *table.trace(limits, rng, TRIES), point, duals, limits)
+            new, best = new + added, max(best, ratio)
+        return (new, best) if self.tables else self._polished(*self._fill(point, limits, rng), point, duals, limits)
+
+    def _polished(
+        self, classes: Ints, kind: Ints, found: Floats, point: Floats, duals: Floats, limits: Ints
+    ) -> tuple[int, float]:
+        """Improve contents (M, L) of nodes by exchanges; see `price`."""
         field = self.field
-        if self.table is None:
-            classes, kind, found = self._fill(point, limits, rng)
-        else:
-            self.table.fill(point, limits)
-            classes = self.table.classes
-            kind, found = self.table.trace(np.arange(len(field.cost)), limits, rng, TRIES)
         if not len(classes):
             return 0, 0.0
         bins = fills.Bins(
@@ -203,7 +210,7 @@ class Columns:
         new = 0
         for kind, answer in zip(doubtful, answers, strict=True):
             worth[kind] = min(worth[kind], answer.worth)
-            if field.host.empty:
+            if field.host.simple:
                 rows = answer.rows[answer.rows @ duals > field.cost[kind] * (1 + 1e-6)]
                 new += self.add(np.full(len(rows), kind), rows)
         proved = float(point @ limits) / float((worth / self.price_of).max(initial=1e-9))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from solver import evaluate
 from solver import plan as plans
 from solver import problem as problems
+from solver.search import blend as blends
 from solver.search import cells as splits
 from solver.search import columns as patterns
 from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict, shapes, zones
@@ -44,6 +45,14 @@ WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
 """Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+CHOICES_SECONDS, CHOICES_SHARE = 2.0, 0.2
+"""For the choices of domains, and of the time left."""
+BLEND_SHARE = 0.3
+"""Of the time left, for shares from patterns."""
+CELL_SHARE = 0.5
+"""Of the usual time for columns, in cells for which patterns are known."""
+PROOF_SHARE = 0.2
+"""Of the time left then, for a bound from patterns."""
 UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
@@ -59,7 +68,7 @@ ROUNDINGS = 4
 class Cell:
     """
     One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
-    (S,) for new nodes, the packing of these, and the share of the time that it took.
+    (S,) for new nodes, the packing of these, the share of the time that it took, and patterns `known` for it.
     """
 
     field: fields.Field
@@ -73,6 +82,7 @@ class Cell:
     volumes: compact.Volumes | None = None
     merged: merge.Merged | None = None
     took: float = 0.0
+    known: tuple[Ints, NDArray[np.int32]] | None = None
 
     def cost(self) -> float:
         """Micro-euro per hour of the new nodes, charges included."""
@@ -97,6 +107,8 @@ class Engine:
         self.strategy = "heuristic"
         self.phases: list[plans.Phase] = []
         self.patterns = 0
+        self.cells = splits.Cells(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 1)
+        self.table: Ints = np.zeros((len(problem.classes), 1), dtype=np.int64)
 
     # -- incumbents ---------------------------------------------------------------------------
 
@@ -248,41 +260,56 @@ class Engine:
 
     def construct(self, whole: fields.Field) -> list[Cell]:
         """The first incumbent."""
-        cells = splits.split(self.narrow)
-        counts = self.problem.counts
-        shares = self.shares(cells, counts)
-        work = [
-            self.pack_cell(cells, index, shares[:, index]) for index in range(cells.count) if shares[:, index].sum()
-        ]
+        self.cells = splits.split(self.narrow)
+        self.table = self.shares(self.cells, self.problem.counts)
+        work = self.pack_cells(self.table)
         self.adopt(work, "fill")
         if self.narrowing_is_exact():
             self.bound = max(self.bound, self.wished)
         return work
 
+    def pack_cells(self, table: Ints) -> list[Cell]:
+        """Pack every cell that gets pods (C, cells)."""
+        return [self.pack_cell(self.cells, i, table[:, i]) for i in range(self.cells.count) if table[:, i].any()]
+
+    def places(self, cells: splits.Cells) -> tuple[list[fields.Field], list[compact.Room]]:
+        """New nodes and room on existing ones that each cell has for all classes."""
+        there = self.problem.counts > 0
+        per_cell = [fields.make(self.narrow, np.flatnonzero(cells.of_offer == i), there) for i in range(cells.count)]
+        rooms = [
+            existing.groups(self.narrow, field, np.flatnonzero(cells.of_node == i), there)
+            for i, field in enumerate(per_cell)
+        ]
+        return per_cell, rooms
+
     def shares(self, cells: splits.Cells, counts: Ints) -> Ints:
         """(C, cells) pods of each class that each cell gets."""
         if cells.count == 1:
             return counts[:, None]
-        per_cell = [
-            fields.make(self.narrow, np.flatnonzero(cells.of_offer == i), counts > 0) for i in range(cells.count)
-        ]
-        rooms = [
-            existing.groups(self.narrow, field, np.flatnonzero(cells.of_node == i), counts > 0)
-            for i, field in enumerate(per_cell)
-        ]
-        possible = np.stack([f.ok.any(axis=1) | r.ok.any(axis=1) for f, r in zip(per_cell, rooms, strict=True)], axis=1)
+        per_cell, rooms = self.places(cells)
+        return self.whole_shares(cells, counts, can_go(per_cell, rooms), self.wish(per_cell, rooms, None))
+
+    def wish(self, per_cell: list[fields.Field], rooms: list[compact.Room], time_limit: float | None) -> Floats:
+        """(C, cells) of each class that each cell should get; with a time limit choices of domains are made."""
         wish = zones.wish(
             self.narrow,
-            cells,
+            self.cells,
             per_cell,
             rooms,
-            counts,
-            time_limit=max(0.2, min(3.0, self.budget.left() / 4)),
+            self.problem.counts,
+            time_limit=time_limit,
             seed=self.settings.seed,
+            deterministic=self.settings.deterministic,
         )
-        share = wish.share if wish is not None else possible / np.maximum(possible.sum(axis=1), 1)[:, None]
-        if wish is not None and wish.bound is not None:
-            self.wished = wish.bound * (1 - self.charge_share())
+        if wish is None:
+            possible = can_go(per_cell, rooms)
+            return np.asarray(possible / np.maximum(possible.sum(axis=1), 1)[:, None])
+        if wish.bound is not None:
+            self.wished = max(self.wished, wish.bound * (1 - self.charge_share()))
+        return wish.share
+
+    def whole_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
+        """(C, cells) whole pods near these shares of each class, under all rules over domains."""
         bound_by_rules = splits.touched(self.narrow)
         result = np.zeros((len(counts), cells.count), dtype=np.int64)
         for index in np.flatnonzero((counts > 0) & ~bound_by_rules):
@@ -294,8 +321,7 @@ class Engine:
 
     def ruled_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
         """Shares of the classes that rules across nodes look at: near the wish, and valid."""
-        distance = np.where(possible, 1000.0 * (1.0 - share / np.maximum(share.max(axis=1), 1e-9)[:, None]), np.inf)
-        aggregated, merged = splits.aggregate(self.narrow, cells, counts, np.round(distance, -1).astype(np.float64))
+        aggregated, merged = splits.aggregate(self.narrow, cells, counts, share, possible)
         from solver.model import solve as exact
 
         answer = exact.solve_direct(
@@ -311,7 +337,7 @@ class Engine:
         if answer.solution is not None:
             for node, pods in answer.solution.placed.items():
                 for index, number in pods:
-                    table[index, node] = number
+                    table[index, node % cells.count] += number
         return splits.distribute(counts, merged, table, possible)
 
     def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
@@ -480,13 +506,14 @@ class Engine:
 
     def improve(self, work: list[Cell], whole: fields.Field) -> None:
         """Columns, dives and neighbourhoods until done."""
+        work = self.blended(work)
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
         known: dict[int, patterns.Columns] = {}
         started = self.budget.seconds()
         for index, cell in enumerate(movable):
-            share = 1.0 / len(movable)
+            share = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
             if self.few(cell):
                 known[index] = self.generate(cell, whole=len(work) == 1, share=share)
             else:
@@ -510,6 +537,76 @@ class Engine:
                 self.report()
         self.adopt(work, "neighbourhoods")
         self.phase("neighbourhoods", started)
+
+    def blended(self, work: list[Cell]) -> list[Cell]:
+        """Cells with shares from patterns where there are several, each with the patterns found for it."""
+        if len(work) < 2 or not all(self.few(cell) for cell in work):
+            return work
+        started = self.budget.seconds()
+        per_cell, rooms = self.places(self.cells)
+        counts = self.problem.counts
+        possible = can_go(per_cell, rooms)
+        limit = min(CHOICES_SECONDS, CHOICES_SHARE * self.budget.left())
+        self.table = self.whole_shares(self.cells, counts, possible, self.wish(per_cell, rooms, limit))
+        if self.narrowing_is_exact():
+            self.bound = max(self.bound, self.wished)
+        blend = blends.Blend(self.narrow, self.cells, per_cell, rooms, counts, self.table)
+        for cell in work:
+            blend.add(blends.Known(cell.shapes, cell.packing.kind, cell.packing.counts))
+        if blend.run(self.rng, self.effort(BLEND_SHARE)):
+            self.table = self.whole_shares(self.cells, counts, possible, blend.share)
+            work = self.pack_cells(self.table)
+            for cell in work:
+                self.know(cell, blend)
+            self.adopt(work, "fill")
+        self.phase("shares", started)
+        started = self.budget.seconds()
+        self.prove([blend.known(i) for i in range(self.cells.count)])
+        self.phase("bound", started)
+        return work
+
+    def effort(self, share: float) -> patterns.Effort:
+        """Pricing that may take this share of the time left."""
+        until = self.budget.spent() + share * (1 - self.budget.spent())
+        return patterns.Effort(
+            lambda: self.budget.over(until),
+            self.budget.tick,
+            self.settings.deterministic,
+            self.settings.seed,
+            1 if self.settings.deterministic else self.settings.workers,
+        )
+
+    def prove(self, known: list[blends.Known]) -> None:
+        """
+        A bound from patterns for the whole problem, with only those rules that hold inside every node; cells and rules
+        across nodes play no part.
+        """
+        counts = self.problem.counts
+        whole = fields.make(self.narrow, np.arange(len(self.problem.offers)), counts > 0)
+        if self.narrow.node_ok[counts > 0].any() or not self.narrowing_is_exact():
+            return
+        firm = shapes.reduce(dataclasses.replace(whole, host=whole.host.only(whole.host.firm)), counts)
+        limits = firm.sums(counts)
+        relaxed = compact.solve(firm.field, limits.astype(np.float64), strong=False)
+        if relaxed is None:
+            return
+        columns = patterns.Columns(firm.field, limits, relaxed.value, self.bound, self.problem.node_charge)
+        columns.add_singles()
+        for each in known:
+            columns.add(*each.seen_from(self.narrow, firm))
+        effort = self.effort(PROOF_SHARE)
+        columns.generate(self.rng, effort)
+        columns.close(self.rng, effort)
+        self.bound = max(self.bound, columns.bound)
+
+    def know(self, cell: Cell, blend: blends.Blend) -> None:
+        """Give a cell the patterns of a blend."""
+        kinds, rows = zip(
+            *(blend.known(i).seen_from(self.narrow, cell.shapes) for i in range(self.cells.count)), strict=True
+        )
+        kind, counts = np.concatenate(kinds), np.minimum(np.concatenate(rows), cell.counts).astype(np.int32)
+        some = counts.any(axis=1)
+        cell.known = kind[some], counts[some]
 
     def refill(self, cell: Cell, share: float) -> None:
         """Construct again with other draws of the generator while that is cheap, and keep the best."""
@@ -566,6 +663,8 @@ class Engine:
         )
         columns.add_singles()
         columns.add(cell.packing.kind, cell.packing.counts)
+        if cell.known is not None:
+            columns.add(*cell.known)
         start = self.budget.spent()
         until = start
 
@@ -615,6 +714,11 @@ class Engine:
         merged = merge.merge(cell.field, left.astype(np.float64), up=True)
         volumes = self.guide(merged, None)
         return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged)
+
+
+def can_go(per_cell: list[fields.Field], rooms: list[compact.Room]) -> Mask:
+    """(C, cells) where each class fits at all."""
+    return np.stack([f.ok.any(axis=1) | r.ok.any(axis=1) for f, r in zip(per_cell, rooms, strict=True)], axis=1)
 
 
 def counts_of(row: NDArray[np.integer]) -> problems.Counts:

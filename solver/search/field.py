@@ -62,6 +62,21 @@ class HostRules:
         return self.of(classes).only(np.asarray(self.owner[classes].any(axis=0)))
 
     @property
+    def simple(self) -> bool:
+        """Whether every rule says that of some classes one pod at most is on a node, in every plan."""
+        return bool(self.firm.all() and self.exclusive.all() and (self.owner == self.member).all())
+
+    def crowded(self) -> Mask:
+        """
+        (C,) classes of the one rule that keeps pods of several classes apart; empty (0,) where rules are not `simple` or
+        there are several such rules. Where a rule keeps pods of one class apart, capacity alone says so.
+        """
+        wide = np.flatnonzero(self.owner.sum(axis=0) > 1)
+        if not self.simple or len(wide) > 1:
+            return np.zeros(0, dtype=bool)
+        return np.asarray(self.owner[:, wide].any(axis=1))
+
+    @property
     def empty(self) -> bool:
         """Whether no rule is left."""
         return bool(self.owner.shape[1] == 0)

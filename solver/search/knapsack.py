@@ -30,6 +30,8 @@ GRID = 240
 """Steps of the table along each axis: 0.2 MB, which stays in the cache."""
 COARSE = 10
 """Smaller pods than this many steps are put in by the bundle, so that rounding changes no size by more than 5 %."""
+SMALLER = 6
+"""Kinds of node this many times smaller than the largest get a table of their own where pods must keep apart."""
 NEAR = 3
 """Contents are traced from this many steps below a node's room as well: pods rounded up leave some of it free."""
 WEIGHTS = np.linspace(0.0, 1.0, 17)
@@ -93,17 +95,22 @@ class Table:
     """
     The dynamic program over a grid for one set of worths: `best[i, j]` is the worth of the best content that takes i
     steps of the first amount and j of the second at most.
+
+    Pods of which a node takes one at most (`field.HostRules.crowded`) are left out of the table; each content starts with
+    one of them or none.
     """
 
-    def __init__(self, field: fields.Field, counts: Ints) -> None:
-        """Sizes in steps, for a field and the pods (C,) there are."""
+    def __init__(self, field: fields.Field, counts: Ints, kinds: Ints) -> None:
+        """Sizes in steps of some kinds, for a field crowded by one host rule at most and the pods (C,) there are."""
         self.field = field
+        self.kinds = kinds
         self.axes = scarcest(field, counts)
         if len(self.axes) == 1:
             self.axes = np.repeat(self.axes, 2)
-        step = np.maximum(field.room[:, self.axes].max(axis=0), 1e-9) / GRID
+        step = np.maximum(field.room[kinds][:, self.axes].max(axis=0), 1e-9) / GRID
         size = field.requests[:, self.axes] / step
-        self.most = np.minimum(capacity(field).max(axis=1), np.maximum(counts, 1))
+        self.most = np.minimum(capacity(field)[:, kinds].max(axis=1, initial=0), np.maximum(counts, 1))
+        self.crowded = field.host.crowded()
         wanted = np.ceil(COARSE / np.maximum(size.max(axis=1), 1e-9))
         self.bundle = np.clip(wanted, 1, np.maximum(self.most, 1)).astype(np.int64)
         self.size = np.rint(size * self.bundle[:, None]).astype(np.int64)
@@ -122,7 +129,7 @@ class Table:
         self.value = value
         best = self.best
         best[:] = 0
-        for c in self.classes:
+        for c in self.classes[~self.crowded[self.classes]]:
             bundles = int(number[c] // self.bundle[c])
             times = 1
             while bundles > 0:
@@ -136,13 +143,12 @@ class Table:
                 np.maximum(best[i:, j:], with_it, out=best[i:, j:])
                 times *= 2
 
-    def trace(self, kinds: Ints, limits: Ints, rng: np.random.Generator, tries: int) -> tuple[Ints, Floats]:
+    def trace(self, limits: Ints, rng: np.random.Generator, tries: int) -> tuple[Ints, Floats]:
         """
         Contents that the table says are good.
 
         Parameters
         ----------
-        kinds: kinds of node to fill.
         limits: (C,) pods there are.
         rng: breaks ties and picks the entries to start from.
         tries: contents per kind.
@@ -152,15 +158,18 @@ class Table:
         Kind (M,) and pods (M, L) of `self.classes` of each content; all of them fit.
         """
         field, classes = self.field, self.classes
-        kind = np.tile(kinds, tries)
+        kind = np.tile(self.kinds, tries)
         below = rng.integers(0, NEAR + 1, (len(kind), 2))
-        below[: len(kinds)] = 0
+        below[: len(self.kinds)] = 0
         at = np.maximum(self.ends[kind] - below, 0)
         bundle, size, value = self.bundle[classes], self.size[classes], self.value[classes]
         request = field.requests[classes] * bundle[:, None]
         room = field.room[kind].copy()
-        left = np.where(field.ok[np.ix_(classes, kind)].T, limits[classes], 0)
+        left = np.where(field.ok[np.ix_(classes, kind)].T, np.minimum(limits, self.most)[classes], 0)
         counts = np.zeros((len(kind), len(classes)))
+        one = np.flatnonzero(self.crowded[classes])
+        if len(one):
+            self._start(np.repeat(np.arange(tries), len(self.kinds)), one, at, room, left, counts)
         live = np.arange(len(kind))
         while len(live):
             before = at[live][:, None, :] - size[None]
@@ -178,6 +187,36 @@ class Table:
             counts[live, pick] += bundle[pick]
             left[live, pick] -= bundle[pick]
         return kind, counts
+
+    def _start(self, rank: Ints, one: Ints, at: Ints, room: Floats, left: Floats, counts: Floats) -> None:
+        """
+        Put one pod of the classes `one` of `self.classes` into each content, the best, second best, ... by `rank`; none
+        into those of the last rank.
+        """
+        classes = self.classes[one]
+        before = at[:, None, :] - self.size[classes][None]
+        possible = (before >= 0).all(axis=2) & (left[:, one] > 0)
+        possible &= (self.field.requests[classes][None] <= room[:, None, :]).all(axis=2)
+        i, j = np.maximum(before, 0).transpose(2, 0, 1)
+        total = np.where(possible, self.best[i, j] + self.value[classes], -1)
+        order = np.argsort(-total, axis=1, kind="stable")
+        pick = order[np.arange(len(at)), rank % len(one)]
+        rows = np.flatnonzero((total[np.arange(len(at)), pick] > 0) & (rank < rank.max()))
+        chosen = pick[rows]
+        at[rows] -= self.size[classes[chosen]]
+        room[rows] -= self.field.requests[classes[chosen]]
+        counts[rows, one[chosen]] += 1
+        left[:, one] = 0
+
+
+def tables(field: fields.Field, counts: Ints) -> list[Table]:
+    """Tables for all kinds of a field; none where its host rules are too many for them."""
+    if not len(field.host.crowded()):
+        return []
+    size = field.room[:, scarcest(field, counts)].max(axis=1, initial=1.0)
+    small = size * SMALLER < size.max(initial=1.0)
+    parts = [np.flatnonzero(small), np.flatnonzero(~small)] if not field.host.empty else [np.arange(len(size))]
+    return [Table(field, counts, part) for part in parts if len(part)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -72,10 +72,12 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MixedAnswer:
-    """The best point found of a mixed-integer program, and a proven lower bound on its value."""
+    """
+    The best point found of a mixed-integer program (None: none in time), and a proven lower bound on its value.
+    """
 
     objective: float
-    x: Floats
+    x: Floats | None
     bound: float
 
 
@@ -93,14 +95,17 @@ def solve(program: Program, *, time_limit: float | None = None, start: Basis | N
         _set(hints.initial_basis.variable_status, start.columns, len(program.cost))
         _set(hints.initial_basis.constraint_status, start.rows, program.rows)
         parameters.presolve = parameters_pb2.EMPHASIS_OFF
-    result = _run(program, None, parameters_pb2.SOLVER_TYPE_GLOP, parameters, hints)
+    # Costs of a hundred thousand and coefficients of a thousandth are too far apart for the solver's tolerances.
+    unit = float(np.abs(program.cost).max(initial=0.0)) or 1.0
+    scaled = dataclasses.replace(program, cost=program.cost / unit)
+    result = _run(scaled, None, parameters_pb2.SOLVER_TYPE_GLOP, parameters, hints)
     if result.termination.reason != result_pb2.TERMINATION_REASON_OPTIMAL:
         return None
     found = result.solutions[0]
     return Answer(
-        objective=found.primal_solution.objective_value,
+        objective=found.primal_solution.objective_value * unit,
         x=np.array(found.primal_solution.variable_values.values),
-        duals=np.array(found.dual_solution.dual_values.values),
+        duals=np.array(found.dual_solution.dual_values.values) * unit,
         basis=Basis(list(found.basis.variable_status.values), list(found.basis.constraint_status.values)),
     )
 
@@ -113,19 +118,29 @@ def _set(statuses: solution_pb2.SparseBasisStatusVector, known: list[int], size:
 
 
 def solve_mixed(
-    program: Program, integers: NDArray[np.bool_], *, time_limit: float, gap: float, seed: int
-) -> MixedAnswer | None:
-    """Solve with some variables whole; None when no point was found in time."""
+    program: Program,
+    integers: NDArray[np.bool_],
+    *,
+    time_limit: float,
+    node_limit: int | None = None,
+    gap: float,
+    seed: int,
+) -> MixedAnswer:
+    """
+    Solve with some variables whole. With a `node_limit`, in nodes of the search tree, time plays no part.
+    """
     parameters = parameters_pb2.SolveParametersProto(threads=1, relative_gap_tolerance=gap, random_seed=seed)
-    parameters.time_limit.FromTimedelta(datetime.timedelta(seconds=max(time_limit, 0.001)))
+    if node_limit is None:
+        parameters.time_limit.FromTimedelta(datetime.timedelta(seconds=max(time_limit, 0.001)))
+    else:
+        parameters.node_limit = node_limit
     hints = model_parameters_pb2.ModelSolveParametersProto()
     result = _run(program, integers, parameters_pb2.SOLVER_TYPE_GSCIP, parameters, hints)
+    bound = result.termination.objective_bounds.dual_bound
     if not result.solutions or not result.solutions[0].HasField("primal_solution"):
-        return None
+        return MixedAnswer(np.inf, None, bound)
     found = result.solutions[0].primal_solution
-    return MixedAnswer(
-        found.objective_value, np.array(found.variable_values.values), result.termination.objective_bounds.dual_bound
-    )
+    return MixedAnswer(found.objective_value, np.array(found.variable_values.values), bound)
 
 
 def _run(

@@ -109,24 +109,36 @@ def test_exact_pricing_ends_at_the_value_of_the_master_over_all_patterns(seed):
 
 
 def all_contents(field: fields.Field, kind: int, counts: problems.Ints) -> Iterator[tuple[int, ...]]:
-    """Everything that a node of a kind may hold."""
+    """Everything that a node of a kind may hold; of the classes of a host rule one pod at most."""
     for row in itertools.product(*(range(int(n) + 1) for n in counts)):
-        if (np.array(row) @ field.requests <= field.room[kind]).all():
+        if (np.array(row) @ field.requests <= field.room[kind]).all() and (np.array(row) @ field.host.owner <= 1).all():
             yield row
 
 
+def apart(problem: problems.Problem, *groups: list[int]) -> problems.Problem:
+    """The problem with anti-affinity over hostnames among the classes of each group."""
+    none = np.zeros(0, dtype=np.int64)
+    masks = [np.isin(np.arange(len(problem.classes)), group) for group in groups]
+    rules = [problems.Exclusion("apart", problems.HOST, m, none, problems.Group(m, none)) for m in masks]
+    return dataclasses.replace(problem, exclusions=tuple(rules))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_worths_of_nodes_are_bounded_by_brute_force(seed):
-    """No content is worth more than the quick and the exact bound say, and the exact one is reached."""
-    problem = random_field(seed)
+@pytest.mark.parametrize("groups", [[], [[0]], [[0, 1]], [[0, 1], [1]]])
+def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
+    """
+    No content is worth more than the quick and the exact bound say, and the exact one is reached; contents from the
+    table keep pods apart that must be.
+    """
+    problem = apart(random_field(seed), *groups)
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
     most = knapsack.capacity(field)
     random = np.random.default_rng(seed)
     worth = random.random(len(problem.counts)) * 5
     quick = knapsack.fractional_worth(field, most, worth, problem.counts)
-    table = knapsack.Table(field, problem.counts)
+    table = knapsack.Table(field, problem.counts, np.arange(len(field.cost)))
     table.fill(worth, problem.counts)
-    kinds, found = table.trace(np.arange(len(field.cost)), problem.counts, random, 4)
+    kinds, found = table.trace(problem.counts, random, 4)
 
     for kind in range(len(field.cost)):
         best = max(float(np.array(row) @ worth) for row in all_contents(field, kind, problem.counts))
@@ -143,7 +155,43 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed):
         here = found[kinds == kind]
         assert (here @ field.requests[table.classes] <= field.room[kind]).all()
         assert (here <= problem.counts[table.classes]).all()
+        assert (here @ field.host.owner[table.classes] <= 1).all()
         assert (here @ worth[table.classes]).max() <= best + 1e-9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_for_pods_apart_never_exceed_the_optimum(seed):
+    """Pods of which a node takes one: the relaxation counts the nodes, patterns count them with what else they hold."""
+    problem = apart(random_field(seed), [0, 1])
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    best = optimum(problem).cost
+    relaxed = compact.solve(field, problem.counts.astype(np.float64))
+    assert relaxed is not None
+    table = columns.Columns(field, problem.counts, relaxed.value, 0.0, 0)
+    table.add_singles()
+
+    table.close(np.random.default_rng(seed), columns.Effort(lambda: False, lambda _: None, True, 0, 1))
+
+    assert relaxed.bound <= best + 1e-6
+    assert relaxed.bound * (1 - 2 * columns.CLOSE) <= table.bound <= best + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_bounds_over_cells_hold_without_the_exact_model(seed, monkeypatch):
+    """Shares of cells, choices of domains and patterns: what they prove on problems over all blocks."""
+    monkeypatch.setattr(engine, "SMALL_PODS", 0)
+    problem = random_problems.provisioning(seed, pods=9)
+    answer = direct.solve_direct(problem, time_limit=20, deterministic=True)
+    assert answer.optimal
+    assert answer.value is not None
+
+    found = engine.search(problem, params.Params(clock=time.monotonic, time_limit=3, deterministic=True))
+
+    assert not evaluate.violations(problem, found.solution)
+    assert found.value >= answer.value
+    same = dataclasses.replace(found.value, cost=0) == dataclasses.replace(answer.value, cost=0)
+    if found.bound is not None and same:
+        assert found.bound <= answer.value.cost
 
 
 @pytest.mark.parametrize("seed", range(40))

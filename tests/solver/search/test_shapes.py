@@ -65,7 +65,10 @@ def test_dealt_pods_keep_the_rules_that_were_left_aside(seed):
     problem = tiny.problem(classes, [tiny.offer(100, (12, 12))])
     rules = [
         spread(
-            18, *(np.flatnonzero(random.random(18) < 0.3).tolist() for _ in range(2)), skew=int(random.integers(1, 3))
+            18,
+            np.flatnonzero(random.random(18) < 0.3).tolist(),
+            np.flatnonzero(random.random(18) < 0.3).tolist(),
+            skew=int(random.integers(1, 3)),
         )
         for _ in range(4)
     ]
