@@ -58,13 +58,19 @@ def toleration_patch(pod: Mapping[str, Any], claim: str) -> list[dict[str, Any]]
     return [{"op": "add", "path": "/spec/tolerations", "value": [added]}]
 
 
-def wants_hold(initialized_for: float | None, unbound: int, patience: float) -> bool:
+def wants_hold(
+    initialized_for: float | None, unbound: int, patience: float, starting_for: float = 0.0, starts_in: float = 900.0
+) -> bool:
     """
     Whether a node is to be held: while it starts and for pods that are still to come, but not for long.
 
-    `initialized_for` is how many seconds ago the node was initialized, None when it is not.
+    `initialized_for` is how many seconds ago the node was initialized, None when it is not; then it is held until it has
+    been `starting_for` longer than it may (`starts_in`): a node that never gets all that its claim asks for, such as
+    GPUs, still has room for others.
     """
-    return unbound > 0 and (initialized_for is None or initialized_for < patience)
+    if initialized_for is None:
+        return unbound > 0 and starting_for < starts_in
+    return unbound > 0 and initialized_for < patience
 
 
 class Placement:
@@ -78,9 +84,6 @@ class Placement:
     def reconcile(self) -> None:
         """One pass."""
         shared = self._world
-        if shared.settings.placement == "none":
-            self._review()
-            return
         self._review()
         with shared.lock:
             assigned = list(shared.assignments.values())
@@ -91,11 +94,14 @@ class Placement:
         work = []
         for claim in shared.mirror.all(kinds.NODE_CLAIM):
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
-            if node is not None:
+            # What an earlier start of the controller has held is let go, whatever is set now.
+            if node is not None and (shared.settings.placement != "none" or holds(node)):
                 work.append((claim, node, by_claim.get(claim["metadata"]["name"], [])))
         # All nodes are held before the first pod is written: they may be ready any moment.
         held = list(self._writers.map(self._hold, work))
         metrics.RESERVED_NODES.set(sum(held))
+        if shared.settings.placement == "none":
+            return
         for (claim, node, mine), now_held in zip(work, held, strict=True):
             self._bring(claim, node, mine, held=now_held)
 
@@ -142,7 +148,15 @@ class Placement:
         wanted = (
             self._reserves(assigned)
             and not world.deleting(claim)
-            and wants_hold(since, unbound, shared.settings.reservation_timeout)
+            and wants_hold(
+                since,
+                unbound,
+                shared.settings.reservation_timeout,
+                shared.now() - conditions.since(claim, "Registered")
+                if conditions.is_true(claim, "Registered")
+                else 0.0,
+                shared.settings.registration_timeout,
+            )
         )
         held = holds(node)
         if held and not wanted and since is None and not assigned and not world.deleting(claim):

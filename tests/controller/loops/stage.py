@@ -91,6 +91,11 @@ class Stage(memory.Memory):
         self, kind: kinds.Kind, name: str, body: Any, *, namespace: str = "", subresource: str = "", how: str = ""
     ) -> make.Object:
         there = self.get(kind, name, namespace)
+        if how == apis.JSON_PATCH:
+            (step,) = body
+            assert step["op"] == "add"
+            assert step["path"] == "/spec/tolerations/-"
+            body = {"spec": {"tolerations": [*there["spec"].get("tolerations", []), step["value"]]}}
         wanted = body.get("metadata", {}).get("resourceVersion")
         if wanted is not None and wanted != there["metadata"]["resourceVersion"]:
             raise apis.ConflictError("patch", 409, "Conflict", name)
@@ -159,11 +164,13 @@ class Stage(memory.Memory):
         made["spec"]["containers"] = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}]
         self.put(kinds.POD, made)
 
-    def comes_up(self, claim: str) -> None:
-        """The node of a claim is ready."""
+    def comes_up(self, claim: str, machine: str = "") -> None:
+        """The node of a claim is ready; with the machine that it has."""
         there = self.get(kinds.NODE_CLAIM, claim)
         states = ("Launched", "Registered", "Initialized")
         there["status"] = {"conditions": [make.condition(state) for state in states]}
+        if machine:
+            there["status"] |= {"providerID": f"openstack:///{machine}", "nodeName": f"node-{machine}"}
         self.put(kinds.NODE_CLAIM, there)
 
     def claims(self) -> dict[str, make.Object]:
