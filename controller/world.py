@@ -152,6 +152,11 @@ class World:
         )
         self.mirror.observe(kind, answer)
 
+    def fresh(self, kind: kinds.Kind, item: Object) -> Object:
+        """What is known of an object by now; a pass over many takes long enough for some to change."""
+        found = self.mirror.get(kind, item["metadata"]["name"], item["metadata"].get("namespace") or "")
+        return found if found is not None and found["metadata"].get("uid") == item["metadata"].get("uid") else item
+
     def annotate(self, claim: Object, annotations: Mapping[str, str | None]) -> None:
         """Set or take away annotations of a claim."""
         self.patch(kinds.NODE_CLAIM, claim, {"metadata": {"annotations": dict(annotations)}})

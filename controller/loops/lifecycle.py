@@ -127,10 +127,12 @@ class Lifecycle:
         """One pass."""
         nodes = self._world.nodes_by_machine()
         for claim in self._world.mirror.all(kinds.NODE_CLAIM):
+            claim = self._world.fresh(kinds.NODE_CLAIM, claim)
             if not world.managed(claim) or world.deleting(claim):
                 continue
+            node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
             try:
-                self._claim(claim, nodes.get(str((claim.get("status") or {}).get("providerID") or "")))
+                self._claim(claim, self._world.fresh(kinds.NODE, node) if node is not None else None)
             except (apis.ConflictError, apis.NotFoundError):
                 # Changed meanwhile: the next pass sees the new state.
                 self._changed()
@@ -170,7 +172,7 @@ class Lifecycle:
     def _register(
         self, claim: world.Object, node: world.Object | None, draft: conditions.Draft, status: dict[str, Any]
     ) -> None:
-        shared, name = self._world, claim["metadata"]["name"]
+        shared = self._world
         if node is None:
             if not draft.is_true("Registered"):
                 draft.set("Registered", "Unknown", "NodeNotFound", "Node not registered with cluster")
@@ -183,13 +185,8 @@ class Lifecycle:
         patch = registration(claim, node)
         if patch is not None:
             shared.patch(kinds.NODE, node, patch)
-        was = draft.is_true("Registered")
         draft.true("Registered")
         status["nodeName"] = node["metadata"]["name"]
-        if not was:
-            pool, zone = world.label(claim, names.NODEPOOL_LABEL), world.label(claim, names.ZONE_LABEL)
-            metrics.NODES_CREATED.labels(pool, zone).inc()
-            log.info("registered nodeclaim", extra={"NodeClaim": name, "Node": node["metadata"]["name"]})
 
     def _initialize(self, claim: world.Object, node: world.Object, draft: conditions.Draft) -> None:
         why_not = uninitialized(claim, node)
@@ -200,8 +197,6 @@ class Lifecycle:
         if world.label(node, names.INITIALIZED_LABEL) != "true":
             shared.patch(kinds.NODE, node, {"metadata": {"labels": {names.INITIALIZED_LABEL: "true"}}})
         draft.true("Initialized")
-        extra = {"NodeClaim": claim["metadata"]["name"], "Node": node["metadata"]["name"]}
-        log.info("initialized nodeclaim", extra=extra)
 
     def _write(self, claim: world.Object, draft: conditions.Draft, status: dict[str, Any]) -> None:
         after = draft.finish()
@@ -209,11 +204,18 @@ class Lifecycle:
             status["conditions"] = after
         if not status:
             return
+        self._world.patch(kinds.NODE_CLAIM, claim, {"status": status}, subresource="status")
+        pool, zone = world.label(claim, names.NODEPOOL_LABEL), world.label(claim, names.ZONE_LABEL)
+        node = status.get("nodeName") or (claim.get("status") or {}).get("nodeName") or ""
         for before, each in draft.transitions():
+            if each["status"] == "True" and each["type"] in ("Registered", "Initialized"):
+                extra = {"NodeClaim": claim["metadata"]["name"], "Node": node}
+                log.info(f"{each['type'].lower()} nodeclaim", extra=extra)
+            if each["status"] == "True" and each["type"] == "Registered":
+                metrics.NODES_CREATED.labels(pool, zone).inc()
             if each["type"] in (*DEPENDENTS, conditions.ROOT) and before is not None:
                 text = f"Status condition transitioned, Type: {each['type']}, Status: {before['status']} -> "
                 text += f"{each['status']}, Reason: {each['reason']}"
                 note = f"{text}, Message: {each['message']}" if each["message"] else text
                 self._world.recorder.event(claim, each["type"], note)
-        self._world.patch(kinds.NODE_CLAIM, claim, {"status": status}, subresource="status")
         self._changed()

@@ -41,7 +41,8 @@ class Marks:
         pools: Mapping[str, tuple[world.Object, nodepool.NodePool]],
     ) -> None:
         """One pass; `nodes` are by provider id, `pools` by name."""
-        for claim in claims:
+        for each in claims:
+            claim = self._world.fresh(kinds.NODE_CLAIM, each)
             pool = pools.get(world.label(claim, names.NODEPOOL_LABEL))
             if pool is None or world.deleting(claim) or not conditions.is_true(claim, "Launched"):
                 continue

@@ -154,7 +154,9 @@ class Termination:
             return
         by_node = shared.pods_by_node()
         for claim in leaving:
+            claim = shared.fresh(kinds.NODE_CLAIM, claim)
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
+            node = shared.fresh(kinds.NODE, node) if node is not None else None
             try:
                 self._claim(claim, node, by_node)
             except (apis.ConflictError, apis.NotFoundError):
@@ -177,6 +179,7 @@ class Termination:
     def _claim(self, claim: world.Object, node: world.Object | None, by_node: dict[str, list[world.Object]]) -> None:
         shared, now = self._world, self._world.now()
         deadline = self._deadline(claim)
+        claim = shared.fresh(kinds.NODE_CLAIM, claim)
         if node is None or not conditions.is_true(claim, "Registered"):
             self._without_node(claim)
             return
@@ -197,13 +200,14 @@ class Termination:
                 draft.set("Drained", "Unknown", "Draining", "Draining")
             elif now - conditions.since(claim, "Drained") >= shared.settings.drained_delay:
                 draft.true("Drained")
-                metrics.NODES_DRAINED.labels(world.label(claim, names.NODEPOOL_LABEL)).inc()
-                log.info("drained node", extra={"Node": node["metadata"]["name"]})
         if draft.is_true("Drained"):
             self._volumes(claim, node, draft, deadline)
         after = draft.finish()
         if after is not None:
             shared.patch(kinds.NODE_CLAIM, claim, {"status": {"conditions": after}}, subresource="status")
+            if draft.is_true("Drained") and not conditions.is_true(claim, "Drained"):
+                metrics.NODES_DRAINED.labels(world.label(claim, names.NODEPOOL_LABEL)).inc()
+                log.info("drained node", extra={"Node": node["metadata"]["name"]})
             self._changed()
 
     def _without_node(self, claim: world.Object) -> None:

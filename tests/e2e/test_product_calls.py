@@ -16,7 +16,7 @@ from tests.e2e.test_walkthrough import get
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
-FLAVORS = {"b3-8": 2, "b3-16": 4, "c3-8": 4, "r3-16": 2}
+FLAVORS = {"b3-8": 2, "b3-16": 4, "b3-32": 8, "b3-64": 16}
 """Flavors with their vCPUs."""
 PODS = 25
 CALM = {
