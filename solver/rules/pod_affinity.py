@@ -13,6 +13,7 @@ import collections
 
 import numpy as np
 
+from catalog import labels
 from solver import problem
 from solver.rules import builder, context, daemon_peers, peers
 
@@ -35,13 +36,15 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     for (keys, targets), classes in required.items():
         for key in keys:
             into.refuse(name, np.array(classes), about.missing(key))
+        group = about.group(about.selectors.match_all(targets))
         met = daemon_peers.near(about, targets)
         for key in keys:
             met &= ~about.missing(key)
-        classes = [index for index in classes if not _met_by_daemons(into, index, met)]
+        if met.any():
+            sure = _sure(about, into, keys, met, group.base)
+            classes = [index for index in classes if not _met_by_daemons(into, index, met, sure)]
         if not classes:
             continue
-        group = about.group(about.selectors.match_all(targets))
         owners = into.class_mask(classes)
         into.attractions.append(
             problem.Attraction(
@@ -65,15 +68,34 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
         )
 
 
-def _met_by_daemons(into: builder.Builder, index: int, met: problem.Mask) -> bool:
+def _sure(
+    about: context.Context, into: builder.Builder, keys: tuple[str, ...], met: problem.Mask, running: problem.Ints
+) -> problem.Mask:
     """
-    Whether a class may go where pods of a DaemonSet meet its affinity (P,); it then goes nowhere else.
+    Places with company whatever the plan does (P,): pods of a DaemonSet come along (`met`), or `running` ones (N,) stay.
+
+    For other keys than the hostname those on nodes that may go do not count: the node that they are on may be another.
+    """
+    leaving = {place for each in about.classes for place in each.residents}
+    there = np.zeros(len(about.table), dtype=np.bool_)
+    there[: len(about.places)] = running > 0
+    staying = there.copy()
+    staying[sorted(leaving)] = False
+    sure = np.ones(len(about.table), dtype=np.bool_)
+    for key in keys:
+        sure &= met | daemon_peers.around(into, key, there if key == labels.HOSTNAME else staying)
+    return sure
+
+
+def _met_by_daemons(into: builder.Builder, index: int, met: problem.Mask, sure: problem.Mask) -> bool:
+    """
+    Whether a class may go where pods of a DaemonSet meet its affinity (P,); it then goes where company is sure.
 
     A node of its own brings the company along, so that no order of placement has to be found.
     """
     if not (into.ok[index] & met).any():
         return False
-    into.refuse(name, np.array([index]), ~met)
+    into.refuse(name, np.array([index]), ~sure)
     return True
 
 

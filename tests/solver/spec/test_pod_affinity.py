@@ -226,6 +226,19 @@ def test_pods_of_daemon_sets_are_pods():
     assert "pod anti-affinity" in answer.why(plan, "away")
 
 
+def test_a_daemon_sets_pod_that_runs_is_company_like_the_one_to_come():
+    """The agent runs on a node with room: the pod that needs it goes there, and no node is bought for a new one."""
+    agent = cluster.DaemonSet("default", "agent", b.spec(100, b.MIB), {"app": "agent"})
+    of = b.cluster(
+        agent,
+        b.node("old"),
+        b.pod("agent-x", b.spec(100, b.MIB), labels={"app": "agent"}, node="old", owner=b.owner("DaemonSet", "agent")),
+        b.pod("near", pod_of(near=[to(b.HOSTNAME, app="agent")])),
+    )
+
+    assert answer.place(answer.solved(of), "near") == "old"
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_zonal_relations_of_one_round_hold_in_the_end(seed: int):
     """Random groups that attract themselves and repel others over zones: one zone each, no two in one."""
