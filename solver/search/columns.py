@@ -140,7 +140,7 @@ class Columns:
         """
         new, best = 0, 0.0
         for table in self.tables:
-            table.fill(point, limits)
+            table.fill(point, limits, rng)
             added, ratio = self._polished(table.classes, *table.trace(limits, rng, TRIES), point, duals, limits)
             new, best = new + added, max(best, ratio)
         return (new, best) if self.tables else self._polished(*self._fill(point, limits, rng), point, duals, limits)

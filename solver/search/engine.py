@@ -57,8 +57,11 @@ UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
 """With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
-QUICK_SHARE, CLOSE_SHARE = 0.6, 0.8
-"""When quick and exact pricing end, as shares of the time left."""
+QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
+"""
+When quick and exact pricing end, as shares of the time left; the last where the bound is further from the master than
+the plan is, so that neighbourhoods could close the smaller part of the gap only.
+"""
 REFILL = 0.12
 ROUNDINGS = 4
 """Random packings of the pods that whole parts of a master leave over."""
@@ -678,18 +681,22 @@ class Engine:
             self.settings.seed,
             1 if self.settings.deterministic else 2,
         )
-        for part, method in ((QUICK_SHARE, columns.generate), (CLOSE_SHARE, columns.close)):
+        part = QUICK_SHARE
+        for method in (columns.generate, columns.close):
             until = start + (1.0 - start) * part * share
             master = method(self.rng, effort)
             if whole:
                 self.bound = max(self.bound, columns.bound)
-            if master is None or self.done():
+            if master is None:
                 break
             cell.packer.value = np.maximum(master.duals, 1e-6)
             self.round(cell, columns, master, stop)
             if whole:
                 self.adopt([cell], "columns")
                 self.report()
+            if self.done():
+                break
+            part = PROOF_SHARE if whole and cell.cost() - master.value < master.value - self.bound else CLOSE_SHARE
         self.patterns += len(columns.kind)
         return columns
 

@@ -32,6 +32,8 @@ COARSE = 10
 """Smaller pods than this many steps are put in by the bundle, so that rounding changes no size by more than 5 %."""
 SMALLER = 6
 """Kinds of node this many times smaller than the largest get a table of their own where pods must keep apart."""
+ROUNDING = (0.25, 0.75)
+"""What is added to a size before it is rounded down, at random: what one table overlooks another finds."""
 NEAR = 3
 """Contents are traced from this many steps below a node's room as well: pods rounded up leave some of it free."""
 WEIGHTS = np.linspace(0.0, 1.0, 17)
@@ -113,20 +115,22 @@ class Table:
         self.crowded = field.host.crowded()
         wanted = np.ceil(COARSE / np.maximum(size.max(axis=1), 1e-9))
         self.bundle = np.clip(wanted, 1, np.maximum(self.most, 1)).astype(np.int64)
-        self.size = np.rint(size * self.bundle[:, None]).astype(np.int64)
+        self.steps = size * self.bundle[:, None]
+        self.size = np.zeros(size.shape, dtype=np.int64)
         self.ends = np.minimum(np.floor(field.room[:, self.axes] / step + 1e-9), GRID).astype(np.int64)
         self.best = np.zeros((GRID + 1, GRID + 1), dtype=np.int32)
         self._scratch = np.empty_like(self.best)
         self.classes = np.zeros(0, dtype=np.int64)
         self.value = np.zeros(0, dtype=np.int64)
 
-    def fill(self, worth: Floats, limits: Ints) -> None:
+    def fill(self, worth: Floats, limits: Ints, rng: np.random.Generator) -> None:
         """Compute the table for these worths (C,) and pods (C,)."""
         number = np.minimum(limits, self.most)
         self.classes = np.flatnonzero((number > 0) & (worth > 0))
         total = float(worth[self.classes] @ number[self.classes])
         value = np.floor(worth * self.bundle * ((1 << 29) / max(total, 1e-9))).astype(np.int64)
         self.value = value
+        self.size = np.floor(self.steps + rng.uniform(*ROUNDING, self.steps.shape)).astype(np.int64)
         best = self.best
         best[:] = 0
         for c in self.classes[~self.crowded[self.classes]]:

@@ -137,7 +137,7 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
     worth = random.random(len(problem.counts)) * 5
     quick = knapsack.fractional_worth(field, most, worth, problem.counts)
     table = knapsack.Table(field, problem.counts, np.arange(len(field.cost)))
-    table.fill(worth, problem.counts)
+    table.fill(worth, problem.counts, random)
     kinds, found = table.trace(problem.counts, random, 4)
 
     for kind in range(len(field.cost)):
