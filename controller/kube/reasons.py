@@ -52,7 +52,7 @@ REASONS = (
         upstream=False,
     ),
     Reason(
-        "Launched", ("NodeClaim",), "Normal", "A condition of that name has changed: OVHcloud has accepted the node."
+        "Launched", ("NodeClaim",), "Normal", "The condition of that name has changed: OVHcloud has accepted the node."
     ),
     Reason("Registered", ("NodeClaim",), "Normal", "The same: the Node object is there and belongs to the claim."),
     Reason("Initialized", ("NodeClaim",), "Normal", "The same: the node is ready for pods."),

@@ -15,7 +15,7 @@ from catalog import labels as known_labels
 from controller import metrics, names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import pools
+from controller.loops import notices, pools
 from controller.ovh import errors, types
 from solver.render import document
 from solver.rules import ovh as pool_rules
@@ -273,6 +273,7 @@ class Cloud:
         after = draft.finish()
         if after is not None:
             body["conditions"] = after
+            notices.transitions(shared, claim, draft, (*DEPENDENTS, conditions.ROOT))
         if body:
             shared.patch(kinds.NODE_CLAIM, claim, {"status": body}, subresource="status")
             self._changed()

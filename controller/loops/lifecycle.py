@@ -13,7 +13,7 @@ from typing import Any
 from controller import metrics, names, settings, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import cloud
+from controller.loops import cloud, notices
 from crds import quantity
 
 log = logging.getLogger(__name__)
@@ -207,15 +207,11 @@ class Lifecycle:
         self._world.patch(kinds.NODE_CLAIM, claim, {"status": status}, subresource="status")
         pool, zone = world.label(claim, names.NODEPOOL_LABEL), world.label(claim, names.ZONE_LABEL)
         node = status.get("nodeName") or (claim.get("status") or {}).get("nodeName") or ""
-        for before, each in draft.transitions():
+        for _, each in draft.transitions():
             if each["status"] == "True" and each["type"] in ("Registered", "Initialized"):
                 extra = {"NodeClaim": claim["metadata"]["name"], "Node": node}
                 log.info(f"{each['type'].lower()} nodeclaim", extra=extra)
             if each["status"] == "True" and each["type"] == "Registered":
                 metrics.NODES_CREATED.labels(pool, zone).inc()
-            if each["type"] in (*DEPENDENTS, conditions.ROOT) and before is not None:
-                text = f"Status condition transitioned, Type: {each['type']}, Status: {before['status']} -> "
-                text += f"{each['status']}, Reason: {each['reason']}"
-                note = f"{text}, Message: {each['message']}" if each["message"] else text
-                self._world.recorder.event(claim, each["type"], note)
+        notices.transitions(self._world, claim, draft, (*DEPENDENTS, conditions.ROOT))
         self._changed()

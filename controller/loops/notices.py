@@ -8,7 +8,7 @@ Reasons, and the words that a message begins with, are upstream's where upstream
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from controller import names, world
 from controller.kube import conditions, kinds
@@ -170,6 +170,17 @@ def _pools(shared: world.World, plan: plans.Plan, refused: Mapping[tuple[str, st
         if item is not None:
             note = f"{pods} pod(s) wait: {message}"
             shared.recorder.event(item, about, note, warning=True, dedupe=(message,), silence=LONG_SILENCE)
+
+
+def transitions(shared: world.World, item: world.Object, draft: conditions.Draft, kinds_of: Collection[str]) -> None:
+    """An event for each of these conditions that changes, named like it; a condition that was not there was Unknown."""
+    for before, each in draft.transitions():
+        old = before["status"] if before is not None else "Unknown"
+        if each["type"] not in kinds_of or old == each["status"]:
+            continue
+        note = f"Status condition transitioned, Type: {each['type']}, Status: {old} -> {each['status']}"
+        note += f", Reason: {each['reason']}" + (f", Message: {each['message']}" if each["message"] else "")
+        shared.recorder.event(item, each["type"], note)
 
 
 def unready(shared: world.World, waiting: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller import settings, world
-from controller.kube import events, kinds, mirror
+from controller.kube import conditions, events, kinds, mirror
 from controller.loops import notices
 from solver import plan as plans
 from tests.controller.kube import memory
@@ -110,4 +110,24 @@ def test_a_refusal_of_ovhcloud_is_told_to_the_pods_that_it_keeps_waiting():
         ("web-0", "FailedScheduling", f"Failed to schedule pod, no instance type has enough resources. {refused}"),
         ("web-1", "FailedScheduling", "Failed to schedule pod, did not tolerate taint"),
         ("general", "QuotaReached", "1 pod(s) wait: OVHcloud has refused b2-15: project quota"),
+    ]
+
+
+def test_a_condition_that_changes_is_an_event_of_its_name():
+    """Also one that appears with its answer; what stays Unknown, and conditions that nobody asked for, say nothing."""
+    api = memory.Memory()
+    shared = world.World(api, mirror.Mirror(api), events.Recorder(api), settings.Settings())
+    claim = make.claim("general-a", make.condition("Registered", "Unknown"))
+    draft = conditions.Draft(claim, ("Launched", "Registered", "Initialized"), make.T0_SECONDS)
+    draft.true("Launched")
+    draft.set("Registered", "False", "MultipleNodesFound", "matched multiple nodes")
+    draft.true("Consolidatable")
+    draft.finish()
+    notices.transitions(shared, claim, draft, ("Launched", "Registered", "Initialized"))
+    shared.recorder.close()
+
+    changed = "Status condition transitioned, Type"
+    assert [each["note"] for each in api.created] == [
+        f"{changed}: Registered, Status: Unknown -> False, Reason: MultipleNodesFound, Message: matched multiple nodes",
+        f"{changed}: Launched, Status: Unknown -> True, Reason: Launched",
     ]
