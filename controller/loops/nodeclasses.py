@@ -75,8 +75,14 @@ class NodeClasses:
             present.add(item["metadata"]["name"])
             found = self.examine(item)
             self._publish(item, found)
+        # Nodes outlive a class that is deleted: OVH has still to be asked to take them away.
+        used = {
+            claim["spec"]["nodeClassRef"]["name"]
+            for claim in shared.mirror.all(kinds.NODE_CLAIM)
+            if world.managed(claim)
+        }
         with shared.lock:
-            for name in set(shared.places) - present:
+            for name in set(shared.places) - present - used:
                 del shared.places[name]
         ready = all(place.ready for place in shared.places.values()) and bool(present)
         return shared.settings.node_class_interval if ready else min(10.0, shared.settings.node_class_interval)

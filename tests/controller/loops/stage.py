@@ -83,6 +83,8 @@ class Stage(memory.Memory):
         return made
 
     def create(self, kind: kinds.Kind, body: make.Object) -> make.Object:
+        # Names come back, uids do not.
+        body = {**body, "metadata": {**body["metadata"], "uid": f"uid-{self.version + 1}"}}
         made = super().create(kind, body)
         self._written(f"create {kind.name}")
         return made
@@ -124,18 +126,21 @@ class Stage(memory.Memory):
 
     # What tests put into the cluster
 
-    def node_pool(self, **disruption: Any) -> None:
-        """The example's NodePool and class, ready."""
+    def node_pool(self, replicas: int | None = None, **disruption: Any) -> None:
+        """The example's NodePool and class, ready; a static one with `replicas`."""
         for item in yaml.safe_load_all((running.ROOT / "examples" / "inflate" / "nodepool.yaml").read_text()):
             if item["kind"] == "NodePool":
                 item["spec"]["disruption"] = {"budgets": [{"nodes": "100%"}], **disruption}
                 item["spec"]["limits"] = {"cpu": "1000"}
+                if replicas is not None:
+                    item["spec"] |= {"replicas": replicas, "limits": {"nodes": "50"}}
+                    item["spec"].pop("weight", None)
             item["metadata"] |= {"generation": 1}
             item["status"] = {"conditions": [make.condition("Ready")]}
             self.put(kinds.NODE_POOL if item["kind"] == "NodePool" else kinds.NODE_CLASS, item)
 
     def machine(self, name: str, flavor: str, *states: str, pods: int = 0) -> None:
-        """A ready node of a flavor with its claim, and pods of one CPU each on it."""
+        """A ready node of a flavor with its claim, unless that is there, and pods of one CPU each on it."""
         amounts = document.amounts(catalogue.embedded().flavors[flavor].allocatable)
         labels = {
             **known_labels.flavor_labels(catalogue.embedded().flavors[flavor]),
@@ -150,7 +155,8 @@ class Stage(memory.Memory):
         claim["metadata"] |= {"labels": labels, "finalizers": ["karpenter.sh/termination"]}
         claim["spec"] |= {"expireAfter": "Never", "requirements": []}
         claim["status"] |= {"nodeName": f"node-{name}", "capacity": amounts, "allocatable": amounts}
-        self.put(kinds.NODE_CLAIM, claim)
+        if ("NodeClaim", name) not in self.objects:
+            self.put(kinds.NODE_CLAIM, claim)
         node = make.node(f"node-{name}", labels={**labels, "kubernetes.io/hostname": f"node-{name}"})
         node["spec"] |= {"providerID": f"openstack:///{name}"}
         node["status"] |= {"allocatable": amounts, "capacity": amounts}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from controller.kube import conditions, kinds
@@ -22,7 +24,7 @@ def deleted(on: stage.Stage) -> set[str]:
     return {name for name, claim in on.claims().items() if "deletionTimestamp" in claim["metadata"]}
 
 
-def large_node(**disruption_spec: object) -> stage.Stage:
+def large_node(**disruption_spec: Any) -> stage.Stage:
     """A node of 32 GB with pods that fit on a cheaper one."""
     on = stage.Stage()
     on.node_pool(**disruption_spec)
