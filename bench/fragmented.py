@@ -42,7 +42,7 @@ class Size:
 SIZES: dict[str, Size] = {
     "C72/40": Size(72, 40, (1, 5)),
     "C300/40": Size(300, 40, (1, 5)),
-    "C500/10000/100": Size(500, 100, (10, 30), largest=3000, budget="10%", guarded=True),
+    "C500/10000/100": Size(500, 100, (12, 30), largest=1500, budget="10%", guarded=True),
 }
 
 
