@@ -24,11 +24,13 @@ class States:
 
     `problem` is the cluster before the plan, in which all nodes of the plan's `delete` may be removed, so that their
     pods are in classes. Nodes in `held` keep pods that may not be evicted and do not vanish when they are deleted.
+
+    Pods that no chain of rules connects do not see each other: they are judged in parts.
     """
 
     def __init__(self, problem: problems.Problem, create: Sequence[plans.NewNode], held: Collection[str]) -> None:
         offers = {_kind(offer): index for index, offer in enumerate(problem.offers)}
-        self._bare = _widened(problem, [offers[_kind(new)] for new in create])
+        bare = _widened(problem, [offers[_kind(new)] for new in create])
         self._place = {
             name: at for at, name in enumerate([*(n.name for n in problem.nodes), *(n.name for n in create)])
         }
@@ -41,20 +43,29 @@ class States:
             for node, pods in each.residents.items():
                 self._class |= dict.fromkeys(pods, index)
                 self._home |= dict.fromkeys(pods, node)
-        bare = self._bare
-        self.simple = not (bare.spreads or bare.exclusions or bare.attractions)
+        self._part, self._bare = _parts(bare)
+
+    def part(self, key: str) -> int:
+        """The part that a pod belongs to, below 0 when no rule looks at it."""
+        return int(self._part[self._class[key]])
 
     def legal(
-        self, settled: Mapping[str, str], moving: Mapping[str, str], launched: Collection[str], gone: Collection[str]
+        self,
+        part: int,
+        settled: Mapping[str, str],
+        moving: Mapping[str, str],
+        launched: Collection[str],
+        gone: Collection[str],
     ) -> bool:
         """
-        Whether the pods in `moving` may go to their places once nodes that are `gone` have gone.
+        Whether the pods in `moving`, all of one part, may go to their places once nodes that are `gone` have gone.
 
-        `settled` are pods that have moved before and run at their places by now.
+        `settled` are pods of the part that have moved before and run at their places by now.
         """
-        if self.simple or not moving:
+        if part < 0 or not moving:
             return True
-        shift = np.zeros((len(self._bare.nodes), len(self._bare.classes)), dtype=np.int64)
+        bare = self._bare[part]
+        shift = np.zeros((len(bare.nodes), len(bare.classes)), dtype=np.int64)
         for key in (*settled, *moving):
             if key in self._home:
                 shift[self._home[key], self._class[key]] -= 1
@@ -65,7 +76,33 @@ class States:
         for key, name in moving.items():
             here.setdefault(self._place[name], Counter())[self._class[key]] += 1
         placed = {place: tuple(sorted(counts.items())) for place, counts in here.items()}
-        return not evaluate.violations(_at(self._bare, shift, absent), problems.Solution(placed=placed))
+        return not evaluate.violations(_at(bare, shift, absent), problems.Solution(placed=placed))
+
+
+def _parts(bare: problems.Problem) -> tuple[problems.Ints, list[problems.Problem]]:
+    """The part of each class (C,), -1 where no rule asks for it, and for each part the problem with its rules alone."""
+    seen = [
+        *(s.owners | s.group.members for s in bare.spreads),
+        *(e.owners | e.targets.members for e in bare.exclusions),
+    ]
+    seen += [a.owners | a.targets.members for a in bare.attractions]
+    part = np.full(len(bare.classes), -1, dtype=np.int64)
+    for number, members in enumerate(seen):
+        met = set(part[members].tolist()) - {-1}
+        part[members | np.isin(part, list(met))] = number
+    parts = sorted(set(part.tolist()) - {-1})
+    made = []
+    for number in parts:
+        mine = part == number
+        made.append(
+            dataclasses.replace(
+                bare,
+                spreads=tuple(s for s in bare.spreads if (mine & (s.owners | s.group.members)).any()),
+                exclusions=tuple(e for e in bare.exclusions if (mine & (e.owners | e.targets.members)).any()),
+                attractions=tuple(a for a in bare.attractions if (mine & (a.owners | a.targets.members)).any()),
+            )
+        )
+    return np.array([parts.index(n) if n >= 0 else -1 for n in part.tolist()], dtype=np.int64), made
 
 
 def _kind(of: problems.Offer | plans.NewNode) -> tuple[object, ...]:

@@ -22,8 +22,10 @@ from solver.disruption import pods as pod_rules
 
 ORDERS = 8
 """Orders of moves that are tried before a plan is said to have none."""
-TRIES = 400
-"""Sets of moves that are tried for one order."""
+TRIES = 100
+"""Sets of moves that are tried for one part in one step."""
+GUESSES = 3
+"""How often it is guessed which nodes a step empties."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -65,16 +67,17 @@ def order(
     apart = [_Stage(bought, early), _Stage(rest, late)]
     together = [_Stage([*bought, *rest], [*early, *late])]
     ways = [apart, together, [_Stage([], early), _Stage([*bought, *rest], late)]]
-    stuck: frozenset[str] = frozenset()
     arriving = {key: name for key, name in placements.items() if key not in leaving}
+    stuck = frozenset(gone.node for gone in delete)
     for stages in ways:
         for attempt in range(ORDERS):
             walk = _Walk(of, placements, arriving, on_its_way, new, _ending(of, delete), attempt)
             found = [step for stage in stages for step in walk.steps(stage)]
             if not walk.blocked:
                 return Ordered(tuple(found))
-            stuck = stuck or frozenset(walk.waiting)
-    return Ordered((), stuck or frozenset(gone.node for gone in delete))
+            if walk.waiting:
+                stuck = min(stuck, frozenset(walk.waiting), key=len)
+    return Ordered((), stuck)
 
 
 def _ending(of: cluster.Cluster, delete: Sequence[plans.GoneNode]) -> set[str]:
@@ -108,79 +111,120 @@ class _Walk:
         self.new = new
         self.random = np.random.default_rng(attempt) if attempt else None
         self.budgets = pod_rules.Budgets(of)
-        self.settled: dict[str, str] = {}
+        self.settled: dict[int, dict[str, str]] = {}
         self.launched: set[str] = set()
+        self.arrived: set[str] = set()
         self.gone: set[str] = set()
         self.waiting: dict[str, list[str]] = {}
         self.blocked = False
-        self.tries = TRIES
 
     def steps(self, stage: _Stage) -> Iterator[plans.Step]:
         """The stage in as few steps as budgets of pods and the rules allow."""
-        self.waiting = waiting = {
-            gone.node: [pod for pod in gone.pods if pod in self.placements] for gone in stage.gone
-        }
+        self.waiting = {gone.node: [pod for pod in gone.pods if pod in self.placements] for gone in stage.gone}
         launch = stage.launch
-        while (waiting or launch) and not self.blocked:
+        while (self.waiting or launch) and not self.blocked:
             self.launched.update(launch)
             here = {
                 key: name
                 for key, name in self.arriving.items()
-                if key not in self.settled and (name in self.launched or name not in self.new)
+                if key not in self.arrived and (name in self.launched or name not in self.new)
             }
-            move = self._all(waiting)
-            if not self._legal(waiting, here, move):
-                move = self._some(waiting, here)
-            deleted = _emptied(waiting, move)
-            if not (move or deleted or launch) or not self._legal(waiting, here, move):
+            move = self._moves(here)
+            deleted = self._emptied(move)
+            if self.blocked or not (move or deleted or launch):
                 self.blocked = True
                 return
-            self.settled |= here | move
+            for key, name in {**here, **move}.items():
+                self.settled.setdefault(self.states.part(key), {})[key] = name
+            self.arrived.update(here)
             self.gone.update(deleted)
-            self.waiting = waiting = {
-                node: [pod for pod in pods if pod not in move] for node, pods in waiting.items() if node not in deleted
+            self.waiting = {
+                node: [pod for pod in pods if pod not in move]
+                for node, pods in self.waiting.items()
+                if node not in deleted
             }
             yield _timed(launch, move, deleted)
             launch = []
 
-    def _legal(self, waiting: Mapping[str, Sequence[str]], here: Mapping[str, str], move: Mapping[str, str]) -> bool:
-        gone = self.gone.union(_emptied(waiting, move))
-        return self.states.legal(self.settled, {**here, **move}, self.launched, gone)
+    def _moves(self, here: Mapping[str, str]) -> dict[str, str]:
+        """
+        The moves of a step, part by part. `here` are pods that find their place in any case.
 
-    def _all(self, waiting: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """As many moves as budgets of pods allow at once."""
-        taken: Counter[int] = Counter()
-        return {
-            key: self.placements[key] for node, pods in waiting.items() for key in pods if self._asks(node, key, taken)
-        }
+        Which nodes are emptied depends on all parts, and what is legal on which nodes are gone: guessed, and guessed
+        again. In the end parts that are not legal after all wait.
+        """
+        queue: dict[int, list[tuple[str, str]]] = {}
+        for node, pods in self.waiting.items():
+            for key in pods:
+                queue.setdefault(self.states.part(key), []).append((node, key))
+        arriving: dict[int, dict[str, str]] = {}
+        for key, name in here.items():
+            arriving.setdefault(self.states.part(key), {})[key] = name
+        parts = dict.fromkeys([*queue, *arriving])
+        gone = self.gone.union(self.waiting)
+        for _ in range(GUESSES):
+            taken: Counter[int] = Counter()
+            chosen = {
+                part: self._pick(part, queue.get(part, []), arriving.get(part, {}), gone, taken) for part in parts
+            }
+            guessed, gone = gone, self._gone_after(chosen)
+            if gone == guessed:
+                break
+        wrong = True
+        while wrong:
+            wrong = False
+            for part in parts:
+                if not self._legal(part, arriving.get(part, {}), chosen[part], gone):
+                    wrong = bool(chosen[part])
+                    self.blocked |= not wrong
+                    chosen[part] = {}
+            gone = self._gone_after(chosen)
+        return {key: name for moves in chosen.values() for key, name in moves.items()}
 
-    def _some(self, waiting: Mapping[str, Sequence[str]], here: Mapping[str, str]) -> dict[str, str]:
-        """Moves taken as long as what they leave is legal: all of a list, or of its halves, and so on."""
-        keys = [(node, key) for node, pods in waiting.items() for key in pods]
-        if self.random is not None:
+    def _pick(
+        self,
+        part: int,
+        queue: Sequence[tuple[str, str]],
+        here: Mapping[str, str],
+        gone: Collection[str],
+        taken: Counter[int],
+    ) -> dict[str, str]:
+        """Moves of a part, as many as budgets of pods allow: all of a list if that is legal, or of its halves, and so on."""
+        keys = list(queue)
+        if self.random is not None and part >= 0:
             keys = [keys[index] for index in self.random.permutation(len(keys))]
-        taken: Counter[int] = Counter()
         move: dict[str, str] = {}
+        tries = TRIES
 
-        def take(part: Sequence[tuple[str, str]]) -> None:
-            nonlocal taken
-            if not part or self.tries < 1:
+        def take(some: Sequence[tuple[str, str]]) -> None:
+            nonlocal tries
+            tries -= 1
+            if not some or tries < 0:
                 return
-            self.tries -= 1
             asked = taken.copy()
-            more = {key: self.placements[key] for node, key in part if self._asks(node, key, asked)}
-            if more and self._legal(waiting, here, move | more):
-                taken = asked
+            more = {key: self.placements[key] for node, key in some if self._asks(node, key, asked)}
+            if more and self._legal(part, here, move | more, gone):
+                taken.update(asked - taken)
                 move.update(more)
-            elif len(part) > 1:
-                take(part[: len(part) // 2])
-                take(part[len(part) // 2 :])
+            elif more and len(some) > 1:
+                take(some[: len(some) // 2])
+                take(some[len(some) // 2 :])
 
         before = -1
         while len(move) > before:
             before = len(move)
             take([(node, key) for node, key in keys if key not in move])
         return move
+
+    def _legal(self, part: int, here: Mapping[str, str], move: Mapping[str, str], gone: Collection[str]) -> bool:
+        return self.states.legal(part, self.settled.get(part, {}), {**here, **move}, self.launched, gone)
+
+    def _gone_after(self, chosen: Mapping[int, Mapping[str, str]]) -> set[str]:
+        return self.gone.union(self._emptied({key for moves in chosen.values() for key in moves}))
+
+    def _emptied(self, move: Collection[str]) -> list[str]:
+        """Nodes of which all pods have moved by then."""
+        return [node for node, pods in self.waiting.items() if all(pod in move for pod in pods)]
 
     def _asks(self, node: str, key: str, taken: Counter[int]) -> bool:
         """Whether budgets let one more pod go in this step; then it is `taken` from them."""
@@ -190,11 +234,6 @@ class _Walk:
             return False
         taken.update(id(budget) for budget in asked)
         return True
-
-
-def _emptied(waiting: Mapping[str, Sequence[str]], move: Collection[str]) -> list[str]:
-    """Nodes of which all pods have moved by then."""
-    return [node for node, pods in waiting.items() if all(pod in move for pod in pods)]
 
 
 def _counts(pod: cluster.Pod) -> bool:

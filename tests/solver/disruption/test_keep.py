@@ -53,7 +53,7 @@ def test_a_node_without_an_order_of_steps_stays(monkeypatch: pytest.MonkeyPatch)
     """It is held in the next search, and nothing is said to be wrong."""
     real = steps.order
 
-    def never(of, create, delete, placements, on_its_way):  # type: ignore[no-untyped-def]
+    def never(of, create, delete, placements, on_its_way):
         if any(gone.node == "n1" for gone in delete):
             return steps.Ordered((), frozenset({"n1"}))
         return real(of, create, delete, placements, on_its_way)
