@@ -111,6 +111,7 @@ class Engine:
         self.phases: list[plans.Phase] = []
         self.patterns = 0
         self.cells = splits.Cells(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 1)
+        self.wanted: Floats = np.zeros((len(problem.classes), 1))
         self.table: Ints = np.zeros((len(problem.classes), 1), dtype=np.int64)
 
     # -- incumbents ---------------------------------------------------------------------------
@@ -290,7 +291,8 @@ class Engine:
         if cells.count == 1:
             return counts[:, None]
         per_cell, rooms = self.places(cells)
-        return self.whole_shares(cells, counts, can_go(per_cell, rooms), self.wish(per_cell, rooms, None))
+        self.wanted = self.wish(per_cell, rooms, None)
+        return self.whole_shares(cells, counts, can_go(per_cell, rooms), self.wanted)
 
     def wish(self, per_cell: list[fields.Field], rooms: list[compact.Room], time_limit: float | None) -> Floats:
         """(C, cells) of each class that each cell should get; with a time limit choices of domains are made."""
@@ -329,7 +331,7 @@ class Engine:
 
         answer = exact.solve_direct(
             aggregated,
-            time_limit=max(0.2, min(2.0, self.budget.left() / 3)),
+            time_limit=max(0.2, min(1.0, self.budget.left() / 10)),
             seed=self.settings.seed,
             workers=1 if self.settings.deterministic else self.settings.workers,
             deterministic=self.settings.deterministic,
@@ -471,8 +473,9 @@ class Engine:
     def adopt(self, work: list[Cell], strategy: str) -> bool:
         """Make the cells' packings the incumbent, completed one by one where something is left over or forbidden."""
         solution = self.assemble(work)
-        if any(evaluate.value(self.problem, solution).unplaced) or evaluate.violations(self.problem, solution):
+        if evaluate.violations(self.problem, solution):
             solution = greedy.trim(self.problem, solution)
+        if any(evaluate.value(self.problem, solution).unplaced):
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
         return self.offer(solution, strategy)
 
@@ -550,7 +553,9 @@ class Engine:
         counts = self.problem.counts
         possible = can_go(per_cell, rooms)
         limit = min(CHOICES_SECONDS, CHOICES_SHARE * self.budget.left())
-        self.table = self.whole_shares(self.cells, counts, possible, self.wish(per_cell, rooms, limit))
+        wanted = self.wish(per_cell, rooms, limit)
+        if not np.array_equal(wanted, self.wanted):
+            self.table = self.whole_shares(self.cells, counts, possible, wanted)
         if self.narrowing_is_exact():
             self.bound = max(self.bound, self.wished)
         blend = blends.Blend(self.narrow, self.cells, per_cell, rooms, counts, self.table)
