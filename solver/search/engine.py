@@ -41,6 +41,8 @@ IDLE_ROUNDS, PATIENCE = 20, 2.0
 More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
 twice as long as it had at the last saving.
 """
+RECOMBINED = 0.2
+"""Share of neighbourhoods that are recombined; the others are larger and packed anew, by a relaxation of their own."""
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
@@ -634,19 +636,22 @@ class Engine:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer = cell.packing, cell.packer
-        if self.rng.random() < 0.2:
-            return packer.improve(packing, 12)
-        nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
-        mix = recombine.recombine(
-            packer, packing.kind[nodes], packing.counts[nodes], known, deterministic=self.settings.deterministic
-        )
-        if mix is None:
+        if self.rng.random() < RECOMBINED:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
+            new = recombine.recombine(
+                packer, packing.kind[nodes], packing.counts[nodes], known, deterministic=self.settings.deterministic
+            )
+        else:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
+            new = self.pack_rest(cell, packing.counts[nodes].sum(axis=0).astype(np.int64))
+            packer.shrink(new.kind, new.counts)
+        if new is None or new.left.any():
             return 0.0
-        stay = np.ones(len(packing.kind), dtype=bool)
-        stay[nodes] = False
-        packing.kind = np.concatenate([packing.kind[stay], mix.kind])
-        packing.counts = np.concatenate([packing.counts[stay], mix.counts])
-        return mix.saved
+        saved = float(cell.field.cost[packing.kind[nodes]].sum()) - new.cost(cell.field)
+        if saved < 0:
+            return 0.0
+        cell.packing = packing.exchanged(nodes, new)
+        return saved
 
     def few(self, cell: Cell) -> bool:
         """Whether column generation pays in a cell."""

@@ -1,6 +1,5 @@
 """
-Packing a field: construct from the relaxation's volumes, then take nodes apart and put their pods together again, many
-groups at once.
+Packing a field: construct from the relaxation's volumes, cover what is left over, shrink nodes.
 
 A packing is a matrix of pods per node and class. Rows 0 to N-1 are existing nodes (their room is free and they stay),
 the rest new nodes.
@@ -29,7 +28,6 @@ TAKEN = 24
 LEAST_BATCH = 16
 POLISH = 10
 WIDTH = 64
-POOLS = 32
 TAIL_WORTH = 0.9
 COVER_NODES = 8
 ACCEPT = 0.999
@@ -50,6 +48,14 @@ class Packing:
     def joined(self, rest: Packing) -> Packing:
         """These nodes and those that hold pods that these leave over."""
         return Packing(np.concatenate([self.kind, rest.kind]), np.concatenate([self.counts, rest.counts]), rest.left)
+
+    def exchanged(self, nodes: Ints, new: Packing) -> Packing:
+        """Some nodes (m,) taken out and others, that hold their pods, put in."""
+        stay = np.ones(len(self.kind), dtype=bool)
+        stay[nodes] = False
+        return Packing(
+            np.concatenate([self.kind[stay], new.kind]), np.concatenate([self.counts[stay], new.counts]), self.left
+        )
 
 
 def nothing(left: Ints) -> Packing:
@@ -286,45 +292,3 @@ class Packer:
         best = price.argmin(axis=1)
         better = price[np.arange(len(kind)), best] < field.cost[kind]
         kind[better] = best[better]
-
-    # -- taking apart and putting together ---------------------------------------------------------------------------
-
-    def improve(self, packing: Packing, groups: int, heat: float = 0.0) -> float:
-        """One round over `groups` disjoint groups of nodes; changes the packing in place and returns what was saved."""
-        field, rng = self.field, self.rng
-        n_nodes = len(packing.kind)
-        if n_nodes < 2:
-            return 0.0
-        waste = np.maximum(field.cost[packing.kind] - packing.counts @ self.value, 0.0) / field.cost[packing.kind]
-        key = np.log(rng.random(n_nodes)) / (waste + 0.003)
-        order = np.argsort(-key)
-        sizes = rng.integers(3, 12, groups)
-        ends = np.cumsum(sizes)
-        groups = min(groups, int((ends <= n_nodes).sum()))
-        if groups == 0:
-            sizes, ends, groups = np.array([n_nodes]), np.array([n_nodes]), 1
-        sizes, ends = sizes[:groups], ends[:groups]
-        head = order[:groups]
-        rest = order[groups : int(ends[-1])]
-        member = np.concatenate([head, rest])
-        group = np.concatenate([np.arange(groups), rng.permutation(np.repeat(np.arange(groups), sizes - 1))])
-        pools = np.zeros((groups, packing.counts.shape[1]))
-        np.add.at(pools, group, packing.counts[member])
-        old = np.bincount(group, weights=field.cost[packing.kind[member]], minlength=groups)
-        copies = max(1, POOLS // groups)
-        owner, kind, counts, rest_pods = self.cover_groups(np.repeat(pools, copies, axis=0))
-        self.shrink(kind, counts)
-        price = np.bincount(owner, weights=field.cost[kind], minlength=groups * copies)
-        price[rest_pods.sum(axis=1) > 0] = np.inf
-        price = price.reshape(groups, copies)
-        chosen = price.argmin(axis=1)
-        new = price[np.arange(groups), chosen]
-        good = new <= old * (1 + heat * rng.standard_exponential(groups))
-        if not good.any():
-            return 0.0
-        drop = np.zeros(n_nodes, dtype=bool)
-        drop[member[good[group]]] = True
-        take = good[owner // copies] & (owner % copies == chosen[owner // copies])
-        packing.kind = np.concatenate([packing.kind[~drop], kind[take]])
-        packing.counts = np.concatenate([packing.counts[~drop], counts[take]])
-        return float((old - new)[good].sum())

@@ -8,8 +8,6 @@ hundred patterns, a few dozen classes) and solved in a fraction of a second.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
@@ -21,15 +19,6 @@ Ints = NDArray[np.int64]
 COPIES = 24
 KNOWN = 200
 SECONDS = 0.15
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mix:
-    """New nodes that replace some: `kind` (M,), `counts` (M, C), and what they save."""
-
-    kind: Ints
-    counts: NDArray[np.int32]
-    saved: float
 
 
 def choose(packer: pack.Packer, packing: pack.Packing, size: int) -> Ints:
@@ -48,7 +37,7 @@ def recombine(
     *,
     deterministic: bool,
     copies: int = COPIES,
-) -> Mix | None:
+) -> pack.Packing | None:
     """
     Cover the pods of some nodes anew.
 
@@ -114,7 +103,6 @@ def recombine(
                 left -= row
                 kept_kinds.append(int(bin_kind))
                 kept.append(row)
-    chosen = np.array(kept_kinds, dtype=np.int64)
-    rows = np.stack(kept)
-    packer.shrink(chosen, rows)
-    return Mix(chosen, rows, old - float(field.cost[chosen].sum()))
+    found = pack.Packing(np.array(kept_kinds, dtype=np.int64), np.stack(kept), np.zeros_like(pool))
+    packer.shrink(found.kind, found.counts)
+    return found
