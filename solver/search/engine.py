@@ -6,8 +6,8 @@ The search from end to end: which parts run, in which order, and what they hand 
 2. Each cell: existing room first (`existing`), then the relaxation (`compact`) guides the packing of new nodes
    (`pack`).
 3. What is left over is placed one by one under all rules (`greedy`); every incumbent is judged by `evaluate`.
-4. Until the deadline: columns and dives (`columns`), neighbourhoods (`pack`); small problems go to the exact model
-   (`model`) first.
+4. Until the deadline: columns and dives (`columns`), neighbourhoods (`pack`); small problems go to enumeration
+   (`exhaust`, where amounts are all that binds) and the exact model (`model`) first.
 5. The bound is the relaxation's or the column generation's, whichever is higher; it looks at the whole problem, never
    at the cells' split.
 """
@@ -26,7 +26,7 @@ from solver import problem as problems
 from solver.search import blend as blends
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, greedy, merge, pack, params, recombine, restrict, shapes, zones
+from solver.search import compact, exhaust, existing, greedy, merge, pack, params, recombine, restrict, shapes, zones
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -35,6 +35,10 @@ Mask = NDArray[np.bool_]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
+ENUMERATE_SHARE, GLANCE_SHARE = 0.2, 0.04
+"""Shares of the time left for each step of enumeration, and for the incumbent before it."""
+BRANCHES = 500
+"""Nodes of the search tree that a cover may take when the clock does not count."""
 REFILLS = 12
 IDLE_ROUNDS, PATIENCE = 20, 2.0
 """
@@ -163,7 +167,9 @@ class Engine:
         work = self.construct(whole)
         self.phase("fill", started)
         if self.is_small():
-            self.exact()
+            self.enumerate(whole)
+            if not self.done():
+                self.exact()
         if not self.done():
             self.relax(whole, strong=True)
             self.improve(work, whole)
@@ -486,6 +492,60 @@ class Engine:
     def is_small(self) -> bool:
         """Whether the exact model can carry the whole problem."""
         return int(self.problem.counts.sum()) <= SMALL_PODS and len(self.problem.classes) <= SMALL_CLASSES
+
+    def enumerate(self, whole: fields.Field) -> None:
+        """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
+        counts = np.where(self.placeable(), self.problem.counts, 0)
+        out = self.problem.counts - counts
+        if not counts.any() or not exhaust.applies(self.problem, counts) or sum(self.value.unplaced) > out.sum():
+            return
+        started, spent = self.budget.seconds(), self.budget.spent()
+
+        def stop() -> bool:
+            return self.budget.over(spent + (1.0 - spent) * ENUMERATE_SHARE)
+
+        workers = 1 if self.settings.deterministic else self.settings.workers
+        effort = patterns.Effort(
+            stop, self.budget.tick, self.settings.deterministic, self.settings.seed, min(workers, 2)
+        )
+        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
+        columns.add_singles()
+        master = columns.close(self.rng, effort)
+        if master is None:
+            return
+        charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
+        self.cover(charged, exhaust.Rows(columns.kind, columns.counts.astype(np.int64)), counts, GLANCE_SHARE)
+        gap = self.value.cost - float(columns.centre @ counts)
+        rows = exhaust.patterns(charged, counts, columns.centre, gap, stop)
+        if rows is not None:
+            self.patterns += len(rows.kind)
+            bound = self.cover(charged, rows, counts, ENUMERATE_SHARE)
+            if bound is not None and self.value.cost <= bound:
+                self.optimal = True
+                self.bound = float(self.value.cost)
+        self.phase("enumeration", started)
+
+    def cover(self, field: fields.Field, rows: exhaust.Rows, counts: Ints, share: float) -> int | None:
+        """The best choice among patterns as an incumbent; the bound on any such choice, None when time was short."""
+        found = exhaust.cover(
+            self.problem,
+            field,
+            rows,
+            counts,
+            seed=self.settings.seed,
+            time_limit=self.budget.left() * share,
+            node_limit=BRANCHES if self.settings.deterministic else None,
+        )
+        if found is None:
+            return None
+        self.offer(problems.Solution(new=found.nodes), "exact")
+        return found.bound
+
+    def placeable(self) -> NDArray[np.bool_]:
+        """(C,) classes of which an empty node of some offer holds a pod."""
+        problem = self.problem
+        fits = (problem.requests[:, None, :] <= problem.offer_room[None, :, :]).all(axis=2)
+        return np.asarray((fits & problem.offer_ok).any(axis=1))
 
     def exact(self) -> None:
         """The direct model over the whole problem, from the incumbent."""

@@ -1,0 +1,200 @@
+"""
+Small packing problems to the end: every pattern that a better plan could use, and the best choice among them.
+
+Let `duals` price pods so that no pattern is worth more than its node costs. What a plan costs beyond duals times pods is
+then a sum of what each of its nodes costs beyond its pods' worth, and none of these terms is negative. So a plan that
+beats the incumbent uses only patterns that cost less beyond their worth than the whole gap: these are enumerated
+(Baldacci, Christofides, Mingozzi, "An exact algorithm for the vehicle routing problem based on the set partitioning
+formulation with additional cuts", 2008). Among plans that cover all pods, full nodes are enough: only patterns that no
+pod could join are kept. A set cover over them gives the optimum, or the proof that there is no better plan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import problem as problems
+from solver.search import field as fields
+from solver.search import linear
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+PARTIAL = 100_000
+"""Most patterns under construction for one kind of node; beyond, the way is too long."""
+PATTERNS = 2_000
+"""Most patterns that the cover chooses from."""
+ROUNDING = 0.1
+"""Micro-euro by which a bound in floating point may be too high; costs are whole."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cover:
+    """Offers and pods of the nodes of the best cover found, and a bound on what any plan costs, charges included."""
+
+    nodes: tuple[tuple[int, problems.Counts], ...]
+    bound: int
+
+
+def applies(problem: problems.Problem, counts: Ints) -> bool:
+    """Whether amounts, masks and caps are all that binds: no rule between pods, no existing room, nothing but price."""
+    related = (problem.spreads, problem.exclusions, problem.attractions, problem.common_domains, problem.min_values)
+    if any(related) or problem.shared_amounts or problem.removal_caps:
+        return False
+    asked = counts > 0
+    room = problem.node_ok[asked].any(axis=0) & (problem.node_room >= 0).all(axis=1)
+    soft = problem.offer_penalty[asked].any() or problem.offer_rank[asked].any()
+    return not (room.any() or soft)
+
+
+def patterns(field: fields.Field, counts: Ints, duals: Floats, gap: float, stop: Callable[[], bool]) -> Rows | None:
+    """All full patterns of all kinds that cost at most `gap` beyond their worth; None when there are too many."""
+    kind_of: list[Ints] = []
+    rows: list[Ints] = []
+    total = 0
+    for kind in range(len(field.cost)):
+        found = _of_kind(field, kind, counts, duals, float(field.cost[kind]) - gap)
+        if found is None or stop():
+            return None
+        total += len(found)
+        if total > PATTERNS:
+            return None
+        kind_of.append(np.full(len(found), kind))
+        rows.append(found)
+    return Rows(np.concatenate(kind_of), np.concatenate(rows))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rows:
+    """Patterns: their kinds (P,) and pods (P, C)."""
+
+    kind: Ints
+    counts: Ints
+
+
+def _of_kind(field: fields.Field, kind: int, counts: Ints, duals: Floats, least: float) -> Ints | None:
+    """Full patterns (P, C) of one kind that are worth at least `least`, class after class, the largest first."""
+    room = field.room[kind]
+    fits = (counts > 0) & field.ok[:, kind] & (field.requests <= room).all(axis=1)
+    share = (field.requests / np.maximum(room, 1.0)).max(axis=1)
+    order = [int(c) for c in np.argsort(-share, kind="stable") if fits[c]]
+    made = np.zeros((1, len(counts)), dtype=np.int64)
+    left, worth = room[None, :].copy(), np.zeros(1)
+    for position, c in enumerate(order):
+        need = field.requests[c]
+        asked = need > 0
+        most = np.full(len(made), counts[c])
+        if asked.any():
+            most = np.minimum(most, np.floor(left[:, asked] / need[asked]).min(axis=1)).astype(np.int64)
+        if (most + 1).sum() > PARTIAL:
+            return None
+        parent = np.repeat(np.arange(len(made)), most + 1)
+        number = np.arange(len(parent)) - np.repeat(np.cumsum(most + 1) - (most + 1), most + 1)
+        left, worth = left[parent] - number[:, None] * need, worth[parent] + number * duals[c]
+        made = made[parent]
+        made[:, c] = number
+        hopeful = worth + _promise(field, counts, duals, order[position + 1 :], left) >= least - 1e-6
+        made, left, worth = made[hopeful], left[hopeful], worth[hopeful]
+    full = np.ones(len(made), dtype=np.bool_)
+    for c in order:
+        full &= (made[:, c] >= counts[c]) | (field.requests[c] > left).any(axis=1)
+    return made[full]
+
+
+def _promise(field: fields.Field, counts: Ints, duals: Floats, rest: list[int], left: Floats) -> Floats:
+    """The most that pods of the `rest` of the classes can be worth in the room (F, R) left: a fractional knapsack each."""
+    best = np.full(len(left), np.inf)
+    for r in range(left.shape[1]):
+        need = field.requests[:, r]
+        room, worth = left[:, r].copy(), np.zeros(len(left))
+        for c in sorted(rest, key=lambda c: -float(duals[c]) / max(float(need[c]), 1e-9)):
+            taken = np.minimum(counts[c], room / need[c]) if need[c] > 0 else np.full(len(left), float(counts[c]))
+            worth += taken * duals[c]
+            room -= taken * need[c]
+        best = np.minimum(best, worth)
+    return best
+
+
+def cover(
+    problem: problems.Problem,
+    field: fields.Field,
+    rows: Rows,
+    counts: Ints,
+    *,
+    seed: int,
+    time_limit: float,
+    node_limit: int | None = None,
+) -> Cover | None:
+    """
+    The cheapest cover of `counts` (C,) pods, node and pool charges included.
+
+    Caps and the charge for new OVH pools are in the program as far as twins of a kind agree on them, so that the bound
+    holds; whether the cover keeps them is for the caller to see. With a `node_limit` time plays no part. None when there
+    is no answer within the limit.
+    """
+    asked = np.flatnonzero(counts)
+    charged = [kinds for kinds in _charged(problem, field) if np.isin(rows.kind, kinds).any()]
+    size, pools = len(rows.kind), len(charged)
+    needed = -(-counts[asked] // np.maximum(rows.counts[:, asked], 1))
+    most = np.where(rows.counts[:, asked] > 0, needed, 0).max(axis=1)
+    program = linear.Program(
+        cost=np.concatenate([field.cost[rows.kind], np.full(pools, float(problem.pools.charge))]),
+        low=np.zeros(size + pools),
+        high=np.concatenate([most, np.ones(pools)]).astype(np.float64),
+    )
+    held = program.add_rows(counts[asked].astype(np.float64), np.full(len(asked), np.inf))
+    program.add_entries(held[:, None], np.arange(size)[None, :], rows.counts[:, asked].T.astype(np.float64))
+    for cap in problem.caps:
+        row = program.add_rows(np.array([-np.inf]), np.array([float(cap.room)]))
+        least = np.array([cap.per_offer[twins].min() for twins in field.twins])[rows.kind]
+        program.add_entries(row[:, None], np.arange(size)[None, :], least[None, :].astype(np.float64))
+    for index, kinds in enumerate(charged):
+        members = np.flatnonzero(np.isin(rows.kind, kinds))
+        row = program.add_rows(np.array([-np.inf]), np.array([0.0]))
+        program.add_entries(row, members, np.ones(len(members)))
+        program.add_entries(row, np.array([size + index]), np.array([-float(counts.sum())]))
+    whole = np.ones(size + pools, dtype=np.bool_)
+    found = linear.solve_mixed(program, whole, time_limit=time_limit, gap=0.0, seed=seed, node_limit=node_limit)
+    if found.x is None:
+        return None
+    times = np.round(found.x[:size]).astype(np.int64)
+    chosen = [(int(rows.kind[p]), rows.counts[p]) for p in np.flatnonzero(times) for _ in range(times[p])]
+    return Cover(_deal(problem, field, chosen, counts), int(np.ceil(found.bound - ROUNDING)))
+
+
+def _charged(problem: problems.Problem, field: fields.Field) -> list[list[int]]:
+    """Groups of kinds that cannot be used without a new OVH pool; kinds that may share a pool are in one group."""
+    pool_of = np.array([offer.pool for offer in problem.offers])
+    groups: list[tuple[set[int], list[int]]] = []
+    for kind, twins in enumerate(field.twins):
+        pools = set(pool_of[twins].tolist())
+        kinds = [kind]
+        for group in [g for g in groups if g[0] & pools]:
+            groups.remove(group)
+            pools |= group[0]
+            kinds += group[1]
+        groups.append((pools, kinds))
+    return [kinds for pools, kinds in groups if not problem.pools.exists[sorted(pools)].any()]
+
+
+def _deal(
+    problem: problems.Problem, field: fields.Field, chosen: list[tuple[int, Ints]], counts: Ints
+) -> tuple[tuple[int, problems.Counts], ...]:
+    """Nodes with pods that are there once each; of the twins of a kind one whose OVH pool exists and has room goes first."""
+    left = counts.copy()
+    free = problem.pools.free.copy()
+    nodes = []
+    for kind, row in chosen:
+        pods = np.minimum(row, left)
+        left -= pods
+        twins = [int(offer) for offer in field.twins[kind]]
+        offer = next((o for o in twins if free[problem.offers[o].pool] > 0), twins[0])
+        free[problem.offers[offer].pool] -= 1
+        if pods.any():
+            nodes.append((offer, tuple((int(c), int(pods[c])) for c in np.flatnonzero(pods))))
+    return tuple(nodes)
