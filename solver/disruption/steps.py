@@ -22,7 +22,7 @@ from solver.disruption import pods as pod_rules
 
 ORDERS = 8
 """Orders of moves that are tried before a plan is said to have none."""
-TRIES = 100
+TRIES = 40
 """Sets of moves that are tried for one part in one step."""
 GUESSES = 3
 """How often it is guessed which nodes a step empties."""
@@ -162,11 +162,16 @@ class _Walk:
             arriving.setdefault(self.states.part(key), {})[key] = name
         parts = dict.fromkeys([*queue, *arriving])
         gone = self.gone.union(self.waiting)
+        chosen: dict[int, dict[str, str]] = {}
         for _ in range(GUESSES):
             taken: Counter[int] = Counter()
-            chosen = {
-                part: self._pick(part, queue.get(part, []), arriving.get(part, {}), gone, taken) for part in parts
-            }
+            for part in sorted(parts, key=lambda each: each not in chosen):
+                moves, mine = chosen.get(part), arriving.get(part, {})
+                if moves is None or not self._legal(part, mine, moves, gone):
+                    moves = self._pick(part, queue.get(part, []), mine, gone, taken)
+                else:
+                    self._take(moves, taken)
+                chosen[part] = moves
             guessed, gone = gone, self._gone_after(chosen)
             if gone == guessed:
                 break
@@ -225,6 +230,11 @@ class _Walk:
     def _emptied(self, move: Collection[str]) -> list[str]:
         """Nodes of which all pods have moved by then."""
         return [node for node, pods in self.waiting.items() if all(pod in move for pod in pods)]
+
+    def _take(self, moves: Collection[str], taken: Counter[int]) -> None:
+        """Take moves that are decided on from budgets."""
+        for key in moves:
+            self._asks(self.of.pods[key].node, key, taken)
 
     def _asks(self, node: str, key: str, taken: Counter[int]) -> bool:
         """Whether budgets let one more pod go in this step; then it is `taken` from them."""
