@@ -237,14 +237,17 @@ class Columns:
                 return master
         return None
 
-    def close(self, rng: np.random.Generator, effort: Effort) -> Master | None:
-        """Generate columns by exact pricing until the master is at the bound, or `stop`."""
+    def close(self, rng: np.random.Generator, effort: Effort, pull: float = PULLS[0]) -> Master | None:
+        """
+        Generate columns by exact pricing until the master is at the bound, or `stop`. `pull` as in `PULLS`; less is
+        better where the patterns known are good already.
+        """
         while (master := self.master()) is not None:
             new = 0
-            for pull in (PULLS[0], 0.0):
+            for part in (pull, 0.0):
                 if master.value <= self.bound * (1 + CLOSE) or effort.stop():
                     return master
-                point = pull * self.centre + (1 - pull) * master.duals
+                point = part * self.centre + (1 - part) * master.duals
                 new, ratio = self.price(point, master.duals, self.limits, rng)
                 if not new or ratio < QUICK:
                     new += self.prove(point, master.duals, effort)

@@ -26,7 +26,20 @@ from solver import problem as problems
 from solver.search import blend as blends
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, exhaust, existing, greedy, merge, pack, params, recombine, restrict, shapes, zones
+from solver.search import (
+    compact,
+    exhaust,
+    existing,
+    greedy,
+    merge,
+    pack,
+    params,
+    recombine,
+    restrict,
+    rounding,
+    shapes,
+    zones,
+)
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -57,8 +70,8 @@ BLEND_SHARE = 0.3
 """Of the time left, for shares from patterns."""
 CELL_SHARE = 0.5
 """Of the usual time for columns, in cells for which patterns are known."""
-PROOF_SHARE = 0.2
-"""Of the time left then, for a bound from patterns."""
+PROOF_SHARE, PROOF_PULL = 0.2, 0.15
+"""Of the time left then, for a bound from patterns, and how far its prices are drawn to the best ones."""
 UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
@@ -335,23 +348,30 @@ class Engine:
     def ruled_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
         """Shares of the classes that rules across nodes look at: near the wish, and valid."""
         aggregated, merged = splits.aggregate(self.narrow, cells, counts, share, possible)
+        shared = rounding.near(self.narrow, cells, aggregated, merged, share, possible, seed=self.settings.seed)
+        if shared is None:
+            shared = self.exact_shares(aggregated)
+        table = np.zeros((len(aggregated.classes), cells.count), dtype=np.int64)
+        for node, pods in shared.placed.items():
+            for index, number in pods:
+                table[index, node % cells.count] += number
+        return splits.distribute(counts, merged, table, possible)
+
+    def exact_shares(self, aggregated: problems.Problem) -> problems.Solution:
+        """The best solution found of the problem with cells as nodes."""
         from solver.model import solve as exact
 
+        known = greedy.complete(aggregated, problems.Solution(), seed=self.settings.seed, stop=self.settings.stop)
         answer = exact.solve_direct(
             aggregated,
             time_limit=max(0.2, min(1.0, self.budget.left() / 10)),
             seed=self.settings.seed,
             workers=1 if self.settings.deterministic else self.settings.workers,
             deterministic=self.settings.deterministic,
-            hint=greedy.complete(aggregated, problems.Solution(), seed=self.settings.seed, stop=self.settings.stop),
+            hint=known,
             should_stop=self.settings.stop,
         )
-        table = np.zeros((len(aggregated.classes), cells.count), dtype=np.int64)
-        if answer.solution is not None:
-            for node, pods in answer.solution.placed.items():
-                for index, number in pods:
-                    table[index, node % cells.count] += number
-        return splits.distribute(counts, merged, table, possible)
+        return answer.solution or known
 
     def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
         """Pack one cell."""
@@ -666,7 +686,7 @@ class Engine:
             columns.add(*each.seen_from(self.narrow, firm))
         effort = self.effort(PROOF_SHARE)
         columns.generate(self.rng, effort)
-        columns.close(self.rng, effort)
+        columns.close(self.rng, effort, PROOF_PULL)
         self.bound = max(self.bound, columns.bound)
 
     def know(self, cell: Cell, blend: blends.Blend) -> None:

@@ -80,7 +80,7 @@ class Program:
     def dive(self, relaxed: linear.Answer) -> linear.Answer:
         """
         Make the choices of groups one after the other, from the fractions of a linear solution and again from what
-        follows; where that leads nowhere the last solution is returned.
+        follows, then all others at once; where that leads nowhere the last solution is returned.
         """
         program = self.whole()
         open_groups = list(self.groups)
@@ -96,9 +96,14 @@ class Program:
             open_groups = [open_groups[index] for index in np.sort(order[number:])]
             answer = linear.solve(program, start=relaxed.basis)
             if answer is None:
-                break
+                return relaxed
             relaxed = answer
-        return relaxed
+        alone = np.setdiff1d([choice.variable for choice in self.choices], np.concatenate([[], *self.groups]))
+        if not len(alone):
+            return relaxed
+        alone = alone.astype(np.int64)
+        program.low[alone] = program.high[alone] = relaxed.x[alone] > 1e-6
+        return linear.solve(program, start=relaxed.basis) or relaxed
 
     def whole(self, table: Ints | None = None) -> linear.Program:
         """The program for a solver; with a `table` (C, cells) of pods the choices are as it has them."""
