@@ -75,12 +75,18 @@ class Consolidation:
     # -- incumbents ---------------------------------------------------------------------------
 
     def offer(self, solution: problems.Solution, strategy: str) -> bool:
-        """Take a solution as the incumbent when it is valid and better."""
+        """Take a solution as the incumbent when it is valid and better, or as good with fewer pods moved."""
         value = evaluate.value(self.problem, solution)
-        if not value < self.value or evaluate.violations(self.problem, solution):
+        if (value, self.moves(solution)) >= (self.value, self.moves(self.best)):
+            return False
+        if evaluate.violations(self.problem, solution):
             return False
         self.best, self.value, self.strategy = solution, value, strategy
         return True
+
+    def moves(self, solution: problems.Solution) -> int:
+        """How many pods lose their node."""
+        return int(self.problem.residents[list(solution.removed)].sum())
 
     def phase(self, name: str, started: float) -> None:
         """Record a phase and report progress."""
