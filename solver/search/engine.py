@@ -181,7 +181,7 @@ class Engine:
         self.phase("fill", started)
         if self.is_small():
             self.enumerate(whole)
-            if not self.done():
+            if not self.optimal and not (self.settings.gap and self.done()):
                 self.exact()
         if not self.done():
             self.relax(whole, strong=True)
