@@ -100,7 +100,7 @@ def assembled(
     after = before + create - delete
     forced = sum(n.hourly for n in placed.delete) - sum(build.problem.nodes[n].price for n in found.solution.removed)
     bound = _price_bound(found, before - forced, after)
-    optimum = _optimum(asked, removing, create, after, len(placed.left_out))
+    optimum = _optimum(asked, removing, create + build.launched, after, len(placed.left_out))
     spent = sum(phase.seconds for phase in found.phases)
     unschedulable = explain.left_out(
         build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run, spent)
@@ -207,10 +207,10 @@ def _by_the_month(known: catalogue.Catalogue, create: Sequence[plans.NewNode]) -
     return found
 
 
-def _optimum(asked: options.Options, removing: Removing | None, create: int, after: int, left: int) -> int | None:
-    """The cheapest fleet known for all pods; a plan that costs less is its own."""
+def _optimum(asked: options.Options, removing: Removing | None, fresh: int, after: int, left: int) -> int | None:
+    """The cheapest fleet known for all pods, `fresh` from zero; a plan that costs less is its own."""
     if asked.mode == "repack":
-        return create
+        return fresh
     if removing is None or removing.best is None:
         return None
     price, unplaced = removing.best

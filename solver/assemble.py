@@ -79,7 +79,7 @@ def _replacing(
     New nodes with the nodes that they replace: those that all their pods come from.
 
     What replaces nodes to save money keeps only flavor options that are cheaper than all of these together (Karpenter
-    core, `pkg/controllers/disruption/consolidation.go`).
+    core, `pkg/controllers/disruption/consolidation.go`). A fleet from zero replaces all nodes at once.
     """
     home = {pod: gone for gone in delete for pod in gone.pods}
     saving = [gone for gone in delete if gone.reason == "Underutilized"]
@@ -94,7 +94,8 @@ def _replacing(
             if sum(gone.hourly for gone in replaced.values()) <= node.hourly:
                 replaced = {gone.node: gone for gone in saving}
             most = sum(gone.hourly for gone in replaced.values())
-            options = tuple(name for name in options if _price(build, node, name) < most)
+            if build.context.options.mode != "repack":
+                options = tuple(name for name in options if _price(build, node, name) < most)
         result.append(dataclasses.replace(node, replaces=tuple(sorted(replaced)), flavor_options=options))
     return result
 

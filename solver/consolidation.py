@@ -118,7 +118,7 @@ def _cheapest(
     quiet = dataclasses.replace(run, progress=lambda _: None)
     settings = dataclasses.replace(answer.params_of(asked, quiet), time_limit=asked.time_limit * OPTIMUM)
     found = engine.search(build.problem, settings)
-    price = sum(build.problem.offers[offer].price for offer, _ in found.solution.new)
+    price = build.launched + sum(build.problem.offers[offer].price for offer, _ in found.solution.new)
     return price, sum(found.value.unplaced)
 
 

@@ -83,6 +83,11 @@ class Build:
         return self.context.templates
 
     @property
+    def launched(self) -> int:
+        """Price of the claims without a Node that will be nodes soon, micro-euro per hour."""
+        return sum(place.price for place in self.context.places if place.node is None and not place.closed)
+
+    @property
     def kinds(self) -> tuple[_PoolKind, ...]:
         """OVH pool contents, in the order of `Offer.pool`."""
         return self.context.kinds
@@ -116,7 +121,8 @@ def build_problem(
     The problem of placing pods, with leave to remove nodes: all that `Leave` says, or just those in `removable`.
 
     `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In
-    mode "repack" every owned node vanishes and its movable pods wait too. Raises `catalog.region.UnknownRegionError`.
+    mode "repack" every owned node vanishes and its movable pods wait too; claims without a Node
+    are on their way and stay. Raises `catalog.region.UnknownRegionError`.
     """
     notes: list[str] = []
     leave = leave or Leave(removable or {})
@@ -216,7 +222,10 @@ def _existing(
             place.pods.clear()
     if asked.mode != "repack":
         return found, waiting
-    owned = [place.name not in leaving and (place.claim is not None or bool(place.node_pool)) for place in found]
+    owned = [
+        place.node is not None and place.name not in leaving and (place.claim is not None or bool(place.node_pool))
+        for place in found
+    ]
     moved = [pod for place in itertools.compress(found, owned) for pod in place.pods if pending.movable(pod)]
     return [place for place, mine in zip(found, owned, strict=True) if not mine], [*waiting, *moved]
 

@@ -124,9 +124,9 @@ def _claims(snapshot: cluster.Cluster) -> tuple[dict[str, cluster.NodeClaim], di
 
 
 def _is_nominated(pod: cluster.Pod, found: Facts) -> bool:
-    """Whether the scheduler has promised a pod room on a node that is there; a node in deletion promises none."""
+    """Whether the scheduler has promised a pod room on a node that stays; one that goes promises none."""
     name = pod.nominated_node
-    return name in found.snapshot.nodes and name not in found.leaving
+    return name in found.snapshot.nodes and name not in found.leaving and name not in found.deleted
 
 
 def _goes(key: str, pod: cluster.Pod, found: Facts) -> None:

@@ -138,7 +138,7 @@ def test_pods_promised_to_a_node_take_their_room():
 
 
 def test_repacking_moves_everything_that_may_move():
-    """In mode repack owned nodes vanish and their pods wait; foreign nodes and their pods stay."""
+    """In mode repack owned nodes vanish and their pods wait; foreign nodes and claims on their way stay."""
     nodes = [world.node("mine", labels={"karpenter.sh/nodepool": "general"}), world.node("foreign")]
     pods = [
         world.pod("a", node="mine"),
@@ -148,5 +148,6 @@ def test_repacking_moves_everything_that_may_move():
 
     built = world.compiled(pods, nodes, claim(), mode="repack")
 
-    assert [node.name for node in built.problem.nodes] == ["foreign"]
+    assert [node.name for node in built.problem.nodes] == ["foreign", "c"]
+    assert built.launched == 50_000
     assert [each.pods for each in built.problem.classes] == [("default/a",)]
