@@ -131,7 +131,9 @@ def scaled_up(folder: pathlib.Path, plane: controlplane.ControlPlane, ovh: OVH, 
 
 
 def _planned(claims: list[dict[str, Any]]) -> int:
-    return sum(json.loads(claim["metadata"]["annotations"]["karpenter.ovhcloud.sh/plan"])["pods"] for claim in claims)
+    """Pods that all claims together were planned for."""
+    planned = [json.loads(claim["metadata"]["annotations"]["karpenter.ovhcloud.sh/planned-pods"]) for claim in claims]
+    return sum(sum(each.values()) for each in planned)
 
 
 def _initialized(plane: controlplane.ControlPlane) -> set[str]:
