@@ -183,9 +183,8 @@ class Disruption:
         look = self._look(claims, pools, now)
         if look == self._fruitless[0] and now - self._fruitless[1] < AGAIN_SECONDS:
             return
-        with shared.planning:
-            of = self._questions.snapshot()
-            plan = self._plan(of)
+        # Nothing is written upon this answer, so the batch loop need not wait for it.
+        plan = self._plan(self._questions.snapshot())
         if plan is None:
             self._fruitless = look, now
             return
