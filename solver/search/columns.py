@@ -53,13 +53,11 @@ class Master:
 @dataclasses.dataclass(slots=True)
 class Effort:
     """
-    What pricing may take: `stop` is asked often, `spend` is told of work done, in rounds of `params.Budget`;
-    `deterministic` limits work instead of time.
+    What pricing may take: `stop` is asked often, `spend` is told of work done, in rounds of `params.Budget`.
     """
 
     stop: Callable[[], bool]
     spend: Callable[[float], None]
-    deterministic: bool
     seed: int
     workers: int
 
@@ -201,7 +199,6 @@ class Columns:
                 point,
                 limits,
                 least=float(field.cost[kind]) * (1 + CLOSE),
-                deterministic=effort.deterministic,
                 seed=effort.seed,
             )
 

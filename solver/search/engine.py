@@ -525,9 +525,7 @@ class Engine:
             return self.budget.over(spent + (1.0 - spent) * ENUMERATE_SHARE)
 
         workers = 1 if self.settings.deterministic else self.settings.workers
-        effort = patterns.Effort(
-            stop, self.budget.tick, self.settings.deterministic, self.settings.seed, min(workers, 2)
-        )
+        effort = patterns.Effort(stop, self.budget.tick, self.settings.seed, min(workers, 2))
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
         columns.add_singles()
         master = columns.close(self.rng, effort)
@@ -661,7 +659,6 @@ class Engine:
         return patterns.Effort(
             lambda: self.budget.over(until),
             self.budget.tick,
-            self.settings.deterministic,
             self.settings.seed,
             1 if self.settings.deterministic else self.settings.workers,
         )
@@ -767,7 +764,6 @@ class Engine:
         effort = patterns.Effort(
             stop,
             self.budget.tick,
-            self.settings.deterministic,
             self.settings.seed,
             1 if self.settings.deterministic else 2,
         )

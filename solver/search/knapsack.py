@@ -38,7 +38,8 @@ NEAR = 3
 """Contents are traced from this many steps below a node's room as well: pods rounded up leave some of it free."""
 WEIGHTS = np.linspace(0.0, 1.0, 17)
 SCALE = 1_000_000
-SECONDS = 0.5
+WORK = 0.5
+"""Limit of one exact answer in the solver's own unit, about a second; time would give half answers on busy machines."""
 
 
 def capacity(field: fields.Field) -> Ints:
@@ -239,7 +240,6 @@ def exact(
     limits: Ints,
     *,
     least: float,
-    deterministic: bool,
     seed: int,
 ) -> Exact:
     """
@@ -253,7 +253,6 @@ def exact(
     worth: (C,) of one pod, none negative.
     limits: (C,) pods there are.
     least: only contents worth more are of interest.
-    deterministic: limit effort by work instead of time.
     seed: of the solver.
 
     Returns
@@ -280,10 +279,7 @@ def exact(
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.catch_sigint_signal = False
-    if deterministic:
-        solver.parameters.max_deterministic_time = SECONDS
-    else:
-        solver.parameters.max_time_in_seconds = SECONDS
+    solver.parameters.max_deterministic_time = WORK
     seen = _Seen(pods)
     status = solver.solve(model, seen)
     rows = np.zeros((len(seen.found), len(worth)), dtype=np.int32)

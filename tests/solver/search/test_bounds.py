@@ -65,7 +65,7 @@ def generator(problem: problems.Problem) -> columns.Columns:
 def effort(rounds: int) -> columns.Effort:
     """Stops when it has been asked so often."""
     asked = iter(range(rounds))
-    return columns.Effort(lambda: next(asked, None) is None, lambda _: None, deterministic=True, seed=0, workers=1)
+    return columns.Effort(lambda: next(asked, None) is None, lambda _: None, seed=0, workers=1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -143,8 +143,8 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
     for kind in range(len(field.cost)):
         best = max(float(np.array(row) @ worth) for row in all_contents(field, kind, problem.counts))
         least = best * 0.8
-        exact = knapsack.exact(field, kind, most, worth, problem.counts, least=least, deterministic=True, seed=0)
-        none = knapsack.exact(field, kind, most, worth, problem.counts, least=best * 1.01, deterministic=True, seed=0)
+        exact = knapsack.exact(field, kind, most, worth, problem.counts, least=least, seed=0)
+        none = knapsack.exact(field, kind, most, worth, problem.counts, least=best * 1.01, seed=0)
 
         assert quick[kind] >= best - 1e-9
         assert exact.worth >= best - 1e-9
@@ -170,7 +170,7 @@ def test_rows_for_pods_apart_never_exceed_the_optimum(seed):
     table = columns.Columns(field, problem.counts, relaxed.value, 0.0, 0)
     table.add_singles()
 
-    table.close(np.random.default_rng(seed), columns.Effort(lambda: False, lambda _: None, True, 0, 1))
+    table.close(np.random.default_rng(seed), columns.Effort(lambda: False, lambda _: None, 0, 1))
 
     assert relaxed.bound <= best + 1e-6
     assert relaxed.bound * (1 - 2 * columns.CLOSE) <= table.bound <= best + 1e-6
