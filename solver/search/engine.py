@@ -532,23 +532,33 @@ class Engine:
         if master is None:
             return
         charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
-        self.cover(charged, exhaust.Rows(columns.kind, columns.counts.astype(np.int64)), counts, GLANCE_SHARE)
-        gap = self.value.cost - float(columns.centre @ counts)
-        rows = exhaust.patterns(charged, counts, columns.centre, gap, stop)
+        duals = columns.centre
+        there = exhaust.on_nodes(self.problem, charged, counts, duals)
+        if there is None:
+            return
+        few = exhaust.Rows(columns.kind, columns.counts.astype(np.int64))
+        self.cover(charged, few, there, counts, GLANCE_SHARE)
+        best = [(each @ duals).max(initial=0.0) for each in there]
+        gap = self.value.cost - float(duals @ counts) + sum(best)
+        rows = exhaust.patterns(charged, counts, duals, gap, stop)
         if rows is not None:
+            there = [each[each @ duals >= most - gap - 1e-6] for each, most in zip(there, best, strict=True)]
             self.patterns += len(rows.kind)
-            bound = self.cover(charged, rows, counts, ENUMERATE_SHARE)
+            bound = self.cover(charged, rows, there, counts, ENUMERATE_SHARE)
             if bound is not None and self.value.cost <= bound:
                 self.optimal = True
                 self.bound = float(self.value.cost)
         self.phase("enumeration", started)
 
-    def cover(self, field: fields.Field, rows: exhaust.Rows, counts: Ints, share: float) -> int | None:
+    def cover(
+        self, field: fields.Field, rows: exhaust.Rows, there: list[Ints], counts: Ints, share: float
+    ) -> int | None:
         """The best choice among patterns as an incumbent; the bound on any such choice, None when time was short."""
         found = exhaust.cover(
             self.problem,
             field,
             rows,
+            there,
             counts,
             seed=self.settings.seed,
             time_limit=self.budget.left() * share,
@@ -556,14 +566,15 @@ class Engine:
         )
         if found is None:
             return None
-        self.offer(problems.Solution(new=found.nodes), "exact")
+        self.offer(found.solution, "exact")
         return found.bound
 
     def placeable(self) -> NDArray[np.bool_]:
-        """(C,) classes of which an empty node of some offer holds a pod."""
+        """(C,) classes of which an empty node of some offer, or what is free on an existing node, holds a pod."""
         problem = self.problem
-        fits = (problem.requests[:, None, :] <= problem.offer_room[None, :, :]).all(axis=2)
-        return np.asarray((fits & problem.offer_ok).any(axis=1))
+        ok = np.concatenate([problem.offer_ok, problem.node_ok], axis=1)
+        room = np.concatenate([problem.offer_room, problem.node_room])
+        return np.asarray(((problem.requests[:, None, :] <= room[None, :, :]).all(axis=2) & ok).any(axis=1))
 
     def exact(self) -> None:
         """The direct model over the whole problem, from the incumbent."""

@@ -12,6 +12,7 @@ pod could join are kept. A set cover over them gives the optimum, or the proof t
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -35,21 +36,20 @@ ROUNDING = 0.1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cover:
-    """Offers and pods of the nodes of the best cover found, and a bound on what any plan costs, charges included."""
+    """The best cover found, and a bound on what any plan for these pods costs, charges included."""
 
-    nodes: tuple[tuple[int, problems.Counts], ...]
+    solution: problems.Solution
     bound: int
 
 
 def applies(problem: problems.Problem, counts: Ints) -> bool:
-    """Whether amounts, masks and caps are all that binds: no rule between pods, no existing room, nothing but price."""
+    """Whether amounts, masks and caps are all that binds: no rule between pods, nothing to remove, nothing but price."""
     related = (problem.spreads, problem.exclusions, problem.attractions, problem.common_domains, problem.min_values)
     if any(related) or problem.shared_amounts or problem.removal_caps:
         return False
     asked = counts > 0
-    room = problem.node_ok[asked].any(axis=0) & (problem.node_room >= 0).all(axis=1)
-    soft = problem.offer_penalty[asked].any() or problem.offer_rank[asked].any()
-    return not (room.any() or soft)
+    soft = problem.offer_penalty[asked].any() or problem.node_penalty[asked].any() or problem.offer_rank[asked].any()
+    return not (soft or any(node.removable for node in problem.nodes))
 
 
 def patterns(field: fields.Field, counts: Ints, duals: Floats, gap: float, stop: Callable[[], bool]) -> Rows | None:
@@ -77,10 +77,26 @@ class Rows:
     counts: Ints
 
 
+def on_nodes(problem: problems.Problem, field: fields.Field, counts: Ints, duals: Floats) -> list[Ints] | None:
+    """All full patterns (P, C) of each existing node with what is free there; None when there are too many."""
+    result = []
+    for node in range(len(problem.nodes)):
+        ok, room = problem.node_ok[:, node], problem.node_room[node]
+        free = room[field.resources].astype(np.float64)
+        found = _full(field, ok & bool((room >= 0).all()), free, counts, duals, 0.0)
+        if found is None or len(found) > PATTERNS:
+            return None
+        result.append(found)
+    return result
+
+
 def _of_kind(field: fields.Field, kind: int, counts: Ints, duals: Floats, least: float) -> Ints | None:
-    """Full patterns (P, C) of one kind that are worth at least `least`, class after class, the largest first."""
-    room = field.room[kind]
-    fits = (counts > 0) & field.ok[:, kind] & (field.requests <= room).all(axis=1)
+    return _full(field, field.ok[:, kind], field.room[kind], counts, duals, least)
+
+
+def _full(field: fields.Field, ok: Mask, room: Floats, counts: Ints, duals: Floats, least: float) -> Ints | None:
+    """Full patterns (P, C) of this room that are worth at least `least`, class after class, the largest first."""
+    fits = (counts > 0) & ok & (field.requests <= room).all(axis=1)
     share = (field.requests / np.maximum(room, 1.0)).max(axis=1)
     order = [int(c) for c in np.argsort(-share, kind="stable") if fits[c]]
     made = np.zeros((1, len(counts)), dtype=np.int64)
@@ -124,6 +140,7 @@ def cover(
     problem: problems.Problem,
     field: fields.Field,
     rows: Rows,
+    there: list[Ints],
     counts: Ints,
     *,
     seed: int,
@@ -131,7 +148,8 @@ def cover(
     node_limit: int | None = None,
 ) -> Cover | None:
     """
-    The cheapest cover of `counts` (C,) pods, node and pool charges included.
+    The cheapest cover of `counts` (C,) pods, node and pool charges included, with one pattern of `there` on each existing
+    node.
 
     Caps and the charge for new OVH pools are in the program as far as twins of a kind agree on them, so that the bound
     holds; whether the cover keeps them is for the caller to see. With a `node_limit` time plays no part. None when there
@@ -139,20 +157,27 @@ def cover(
     """
     asked = np.flatnonzero(counts)
     charged = [kinds for kinds in _charged(problem, field) if np.isin(rows.kind, kinds).any()]
-    size, pools = len(rows.kind), len(charged)
-    needed = -(-counts[asked] // np.maximum(rows.counts[:, asked], 1))
-    most = np.where(rows.counts[:, asked] > 0, needed, 0).max(axis=1)
+    bought, size, pools = len(rows.kind), len(rows.kind) + sum(map(len, there)), len(charged)
+    contents = np.concatenate([rows.counts, *there])[:, asked]
+    needed = -(-counts[asked] // np.maximum(contents, 1))
+    most = np.where(contents > 0, needed, 0).max(axis=1)
+    most[bought:] = 1
+    charge = np.full(pools, float(problem.pools.charge))
     program = linear.Program(
-        cost=np.concatenate([field.cost[rows.kind], np.full(pools, float(problem.pools.charge))]),
+        cost=np.concatenate([field.cost[rows.kind], np.zeros(size - bought), charge]),
         low=np.zeros(size + pools),
         high=np.concatenate([most, np.ones(pools)]).astype(np.float64),
     )
     held = program.add_rows(counts[asked].astype(np.float64), np.full(len(asked), np.inf))
-    program.add_entries(held[:, None], np.arange(size)[None, :], rows.counts[:, asked].T.astype(np.float64))
+    program.add_entries(held[:, None], np.arange(size)[None, :], contents.T.astype(np.float64))
+    at = bought + np.cumsum([0, *map(len, there)])
+    for first, last in itertools.pairwise(at):
+        row = program.add_rows(np.array([-np.inf]), np.array([1.0]))
+        program.add_entries(row, np.arange(first, last), np.ones(last - first))
     for cap in problem.caps:
         row = program.add_rows(np.array([-np.inf]), np.array([float(cap.room)]))
         least = np.array([cap.per_offer[twins].min() for twins in field.twins])[rows.kind]
-        program.add_entries(row[:, None], np.arange(size)[None, :], least[None, :].astype(np.float64))
+        program.add_entries(row[:, None], np.arange(bought)[None, :], least[None, :].astype(np.float64))
     for index, kinds in enumerate(charged):
         members = np.flatnonzero(np.isin(rows.kind, kinds))
         row = program.add_rows(np.array([-np.inf]), np.array([0.0]))
@@ -163,8 +188,21 @@ def cover(
     if found.x is None:
         return None
     times = np.round(found.x[:size]).astype(np.int64)
-    chosen = [(int(rows.kind[p]), rows.counts[p]) for p in np.flatnonzero(times) for _ in range(times[p])]
-    return Cover(_deal(problem, field, chosen, counts), int(np.ceil(found.bound - ROUNDING)))
+    left = counts.copy()
+    placed: dict[int, problems.Counts] = {}
+    for node, (first, rows_there) in enumerate(zip(at[:-1], there, strict=True)):
+        for index in np.flatnonzero(times[first : first + len(rows_there)])[:1]:
+            pods = np.minimum(rows_there[index], left)
+            left -= pods
+            if pods.any():
+                placed[node] = _counts(pods)
+    chosen = [(int(rows.kind[p]), rows.counts[p]) for p in np.flatnonzero(times[:bought]) for _ in range(times[p])]
+    new = _deal(problem, field, chosen, left)
+    return Cover(problems.Solution(new=new, placed=placed), int(np.ceil(found.bound - ROUNDING)))
+
+
+def _counts(row: Ints) -> problems.Counts:
+    return tuple((int(c), int(row[c])) for c in np.flatnonzero(row))
 
 
 def _charged(problem: problems.Problem, field: fields.Field) -> list[list[int]]:
@@ -183,10 +221,10 @@ def _charged(problem: problems.Problem, field: fields.Field) -> list[list[int]]:
 
 
 def _deal(
-    problem: problems.Problem, field: fields.Field, chosen: list[tuple[int, Ints]], counts: Ints
+    problem: problems.Problem, field: fields.Field, chosen: list[tuple[int, Ints]], left: Ints
 ) -> tuple[tuple[int, problems.Counts], ...]:
     """Nodes with pods that are there once each; of the twins of a kind one whose OVH pool exists and has room goes first."""
-    left = counts.copy()
+    left = left.copy()
     free = problem.pools.free.copy()
     nodes = []
     for kind, row in chosen:
@@ -196,5 +234,5 @@ def _deal(
         offer = next((o for o in twins if free[problem.offers[o].pool] > 0), twins[0])
         free[problem.offers[offer].pool] -= 1
         if pods.any():
-            nodes.append((offer, tuple((int(c), int(pods[c])) for c in np.flatnonzero(pods))))
+            nodes.append((offer, _counts(pods)))
     return tuple(nodes)

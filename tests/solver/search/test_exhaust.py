@@ -10,7 +10,7 @@ from solver import evaluate
 from solver import problem as problems
 from solver.search import exhaust
 from solver.search import field as fields
-from tests.solver import tiny
+from tests.solver import brute, tiny
 
 
 def drawn(seed: int) -> problems.Problem:
@@ -52,9 +52,9 @@ def test_the_cover_of_all_patterns_is_the_optimum(seed):
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
     rows = exhaust.patterns(field, problem.counts, np.zeros(len(problem.counts)), 1e9, lambda: False)
     assert rows is not None
-    found = exhaust.cover(problem, field, rows, problem.counts, seed=0, time_limit=60.0)
+    found = exhaust.cover(problem, field, rows, [], problem.counts, seed=0, time_limit=60.0)
     assert found is not None
-    solution = problems.Solution(new=found.nodes)
+    solution = found.solution
 
     assert not evaluate.violations(problem, solution)
     assert not any(evaluate.value(problem, solution).unplaced)
@@ -77,8 +77,29 @@ def test_patterns_are_full_and_worth_their_price(seed):
         assert ((rows.counts[:, c] == problem.counts[c]) | (left < field.requests[c]).any(axis=1)).all()
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_room_on_existing_nodes_is_used_as_brute_force_uses_it(seed):
+    """One content for each node that exists, new nodes for the rest: as cheap as trying everything."""
+    random = np.random.default_rng(seed)
+    classes = [tiny.pods(f"c{i}", int(random.integers(1, 3)), tuple(random.integers(1, 5, 2))) for i in range(2)]
+    nodes = [tiny.node(tuple(random.integers(-1, 7, 2))) for _ in range(int(random.integers(1, 3)))]
+    problem = tiny.problem(classes, [tiny.offer(50, (5, 5)), tiny.offer(80, (9, 8))], nodes)
+    field = fields.make(problem, np.arange(2), problem.counts > 0)
+    nothing = np.zeros(2)
+    there = exhaust.on_nodes(problem, field, problem.counts, nothing)
+    rows = exhaust.patterns(field, problem.counts, nothing, 1e9, lambda: False)
+    assert there is not None
+    assert rows is not None
+    found = exhaust.cover(problem, field, rows, there, problem.counts, seed=0, time_limit=60.0)
+    assert found is not None
+
+    assert not evaluate.violations(problem, found.solution)
+    assert evaluate.value(problem, found.solution) == brute.best(problem)[1]
+    assert evaluate.value(problem, found.solution).cost == found.bound
+
+
 def test_it_is_for_amounts_alone():
-    """A rule between pods, or room on a node that exists, is not its business."""
+    """A rule between pods is not its business."""
     problem = drawn(1)
     apart = problems.Exclusion(
         "apart",
