@@ -70,8 +70,10 @@ BLEND_SHARE = 0.3
 """Of the time left, for shares from patterns."""
 CELL_SHARE = 0.5
 """Of the usual time for columns, in cells for which patterns are known."""
-PROOF_SHARE, PROOF_PULL = 0.2, 0.15
-"""Of the time left then, for a bound from patterns, and how far its prices are drawn to the best ones."""
+WHOLE_SHARE, WHOLE_REST, WHOLE_PULL = 0.1, 0.9, 0.15
+"""
+Of the time left then, for quick pricing and for a bound from patterns; and how far its prices are drawn to the best.
+"""
 UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
 COLUMN_SECONDS = 2.0
@@ -130,6 +132,8 @@ class Engine:
         self.phases: list[plans.Phase] = []
         self.patterns = 0
         self.cells = splits.Cells(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), 1)
+        self.settled = False
+        self.blend: blends.Blend | None = None
         self.wanted: Floats = np.zeros((len(problem.classes), 1))
         self.table: Ints = np.zeros((len(problem.classes), 1), dtype=np.int64)
 
@@ -332,6 +336,7 @@ class Engine:
             return np.asarray(possible / np.maximum(possible.sum(axis=1), 1)[:, None])
         if wish.bound is not None:
             self.wished = max(self.wished, wish.bound * (1 - self.charge_share()))
+        self.settled = wish.settled
         return wish.share
 
     def whole_shares(self, cells: splits.Cells, counts: Ints, possible: Mask, share: Floats) -> Ints:
@@ -617,6 +622,11 @@ class Engine:
                 self.refill(cell, share=REFILL * share)
         self.adopt(work, "columns" if known else "fill")
         self.phase("columns", started)
+        if self.blend is not None and not self.done():
+            started = self.budget.seconds()
+            masters = [columns.master() for columns in known.values()]
+            self.prove(self.blend, sum(master.value for master in masters if master is not None))
+            self.phase("bound", started)
         started = self.budget.seconds()
         last = saving = self.budget.spent()
         idle = 0
@@ -644,7 +654,7 @@ class Engine:
         counts = self.problem.counts
         possible = can_go(per_cell, rooms)
         limit = min(CHOICES_SECONDS, CHOICES_SHARE * self.budget.left())
-        wanted = self.wish(per_cell, rooms, limit)
+        wanted = self.wanted if self.settled else self.wish(per_cell, rooms, limit)
         if not np.array_equal(wanted, self.wanted):
             self.table = self.whole_shares(self.cells, counts, possible, wanted)
         if self.narrowing_is_exact():
@@ -658,10 +668,8 @@ class Engine:
             for cell in work:
                 self.know(cell, blend)
             self.adopt(work, "fill")
+            self.blend = blend
         self.phase("shares", started)
-        started = self.budget.seconds()
-        self.prove([blend.known(i) for i in range(self.cells.count)])
-        self.phase("bound", started)
         return work
 
     def effort(self, share: float) -> patterns.Effort:
@@ -674,10 +682,11 @@ class Engine:
             1 if self.settings.deterministic else self.settings.workers,
         )
 
-    def prove(self, known: list[blends.Known]) -> None:
+    def prove(self, blend: blends.Blend, least: float) -> None:
         """
         A bound from patterns for the whole problem, with only those rules that hold inside every node; cells and rules
-        across nodes play no part.
+        across nodes play no part. Priced exactly only where the bound is further from the patterns than the incumbent
+        is from `least`, what neighbourhoods could reach.
         """
         counts = self.problem.counts
         whole = fields.make(self.narrow, np.arange(len(self.problem.offers)), counts > 0)
@@ -690,11 +699,11 @@ class Engine:
             return
         columns = patterns.Columns(firm.field, limits, relaxed.value, self.bound, self.problem.node_charge)
         columns.add_singles()
-        for each in known:
-            columns.add(*each.seen_from(self.narrow, firm))
-        effort = self.effort(PROOF_SHARE)
-        columns.generate(self.rng, effort)
-        columns.close(self.rng, effort, PROOF_PULL)
+        for index in range(self.cells.count):
+            columns.add(*blend.known(index).seen_from(self.narrow, firm))
+        master = columns.generate(self.rng, self.effort(WHOLE_SHARE))
+        if master is not None and self.value.cost - least < master.value - self.bound:
+            columns.close(self.rng, self.effort(WHOLE_REST), WHOLE_PULL)
         self.bound = max(self.bound, columns.bound)
 
     def know(self, cell: Cell, blend: blends.Blend) -> None:

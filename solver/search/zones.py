@@ -33,11 +33,13 @@ NODES = 50
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
     """
-    `share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None.
+    `share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None;
+    `settled` when no choices of domains are known to be worth more search.
     """
 
     share: Floats
     bound: float | None
+    settled: bool
 
 
 def wish(
@@ -99,7 +101,8 @@ def wish(
         return None
     bound, dived = relaxed.objective, program.dive(relaxed)
     value, x = dived.objective, dived.x
-    if time_limit is not None and program.choices and value > bound * (1 + GAP):
+    settled = not program.choices or value <= bound * (1 + GAP)
+    if time_limit is not None and not settled:
         answer = linear.solve_mixed(
             program.whole(),
             program.integers(),
@@ -113,7 +116,7 @@ def wish(
             x = answer.x
     result = np.zeros((len(counts), cells.count))
     result[there] = volumes.shares(x, cells.count)[inverse]
-    return Wish(result, bound if lossless else None)
+    return Wish(result, bound if lossless else None, settled)
 
 
 def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: list[compact.Room]) -> Floats:
