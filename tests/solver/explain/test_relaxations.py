@@ -124,7 +124,7 @@ def test_the_other_relaxations_hold_as_well():
             after = planner.plan(edited, CATALOGUE, wish, PLAIN)
             assert left_out.pod in after.placements, f"seed {seed}: {promised.change}"
             assert after.cost.after - plan.cost.after == promised.extra_hourly, f"seed {seed}: {promised.change}"
-    assert max(seen) == 3
+    assert 1 < max(seen) <= 3
 
 
 @pytest.mark.parametrize("reason", sorted(REASONS))
