@@ -11,20 +11,15 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from catalog import labels as known_labels
 from controller import metrics, names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import notices, pools
+from controller.loops import demands, notices, pools
 from controller.ovh import errors, types
 from solver.render import document
 from solver.rules import ovh as pool_rules
 
 log = logging.getLogger(__name__)
-
-DEPENDENTS = ("Launched", "Registered", "Initialized")
-
-_SHARED = frozenset(known_labels.WELL_KNOWN) | {names.NODE_CLASS_LABEL, names.NODEPOOL_LABEL}
 
 
 class Cloud:
@@ -57,9 +52,11 @@ class Cloud:
             for node in shared.mirror.all(kinds.NODE)
             if world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or [])
         }
-        busy = bool(going or self._empty or self._orphans or self._missing) or any(_busy(claim) for claim in claims)
+        busy = bool(going or self._empty or self._orphans or self._missing) or any(
+            demands.busy(claim) for claim in claims
+        )
         now = shared.now()
-        asks = frozenset(going) | {_ask(claim) for claim in claims} | {(each.name, each.ready) for each in known}
+        asks = frozenset(going) | {demands.ask(claim) for claim in claims} | {(each.name, each.ready) for each in known}
         pause = shared.settings.ovh_poll_interval if busy else shared.settings.ovh_idle_interval
         due = self._last_full + pause - now
         if asks == self._asks and due > 0:
@@ -69,8 +66,8 @@ class Cloud:
         classes = {claim["spec"]["nodeClassRef"]["name"] for claim in claims}
         complete = len(places) == len(known) and classes <= {place.name for place in places}
         machines: set[str] | None = set() if complete else None
-        for place in _distinct(places):
-            of_place = {each.name for each in places if _same(each, place)}
+        for place in demands.distinct(places):
+            of_place = {each.name for each in places if demands.same(each, place)}
             mine = [claim for claim in claims if claim["spec"]["nodeClassRef"]["name"] in of_place]
             found = self._reconcile(place, mine)
             machines = None if machines is None or found is None else machines | found
@@ -157,7 +154,7 @@ class Cloud:
             pool.desired_nodes,
             pool.max_nodes or pool_rules.POOL_SIZE,
             nodes,
-            [_view(c, in_cluster.get(str((c.get("status") or {}).get("providerID") or ""))) for c in claims],
+            [demands.view(c, in_cluster.get(str((c.get("status") or {}).get("providerID") or ""))) for c in claims],
             expired if self._ours(pool) else frozenset(),
         )
         self._note_orphans(pool, found, nodes, now)
@@ -215,8 +212,8 @@ class Cloud:
 
         An empty pool is given their content; of a pool in use they are sent to another one.
         """
-        wanted = template(claims[0], self._world.settings.installation)
-        same_template = _content(pool.template) == _content(wanted)
+        wanted = demands.template(claims[0], self._world.settings.installation)
+        same_template = demands.content(pool.template) == demands.content(wanted)
         fixed = pool.anti_affinity == place.anti_affinity and not pool.autoscale
         if same_template and fixed:
             return True
@@ -224,7 +221,7 @@ class Cloud:
         if fixed and self._ours(pool) and pool.desired_nodes == 0 and not pool.current_nodes:
             place.client.update_node_pool(pool.id, template=wanted)
             return False
-        name = pool_rules.hashed_name(pool.flavor, pool.zone, json.dumps(_content(wanted), sort_keys=True))
+        name = pool_rules.hashed_name(pool.flavor, pool.zone, json.dumps(demands.content(wanted), sort_keys=True))
         for claim in fresh:
             if name != pool.name:
                 log.info(
@@ -250,7 +247,7 @@ class Cloud:
         self._missing.pop(name, None)
         machine = node.provider_id or ""
         body: dict[str, Any] = {}
-        draft = conditions.Draft(claim, DEPENDENTS, shared.now())
+        draft = conditions.Draft(claim, demands.DEPENDENTS, shared.now())
         draft.true("Launched")
         before = status.get("providerID") or ""
         if machine != before:
@@ -273,7 +270,7 @@ class Cloud:
         after = draft.finish()
         if after is not None:
             body["conditions"] = after
-            notices.transitions(shared, claim, draft, (*DEPENDENTS, conditions.ROOT))
+            notices.transitions(shared, claim, draft, (*demands.DEPENDENTS, conditions.ROOT))
         if body:
             shared.patch(kinds.NODE_CLAIM, claim, {"status": body}, subresource="status")
             self._changed()
@@ -299,7 +296,7 @@ class Cloud:
         )
         log.warning("launch failed", extra={"NodeClaim": name, "reason": reason, "error": message})
         shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-        disrupted(claim, reason)
+        demands.disrupted(claim, reason)
         self._changed()
 
     def _resize(
@@ -325,7 +322,7 @@ class Cloud:
                 self._removing.pop(node, None)
             if found.remove:
                 raise
-            self._refused(pool.flavor, pool.zone, error, [c for c in claims if _waits(c)])
+            self._refused(pool.flavor, pool.zone, error, [c for c in claims if demands.waits(c)])
 
     def _refused(self, flavor: str, zone: str, error: errors.OVHError, claims: list[world.Object]) -> None:
         """A request for nodes that OVH will refuse again is given up; anything else is tried again later."""
@@ -342,7 +339,7 @@ class Cloud:
             self.give_up(claim, "insufficient_capacity", str(error))
 
     def _terminating(self, claim: world.Object) -> None:
-        draft = conditions.Draft(claim, DEPENDENTS, self._world.now())
+        draft = conditions.Draft(claim, demands.DEPENDENTS, self._world.now())
         if draft.is_true("InstanceTerminating"):
             return
         draft.true("InstanceTerminating")
@@ -388,7 +385,7 @@ class Cloud:
             log.warning("machine is gone", extra={"NodeClaim": name})
             self._missing.pop(name, None)
             self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-            disrupted(claim, "garbage_collected")
+            demands.disrupted(claim, "garbage_collected")
 
     def _maybe_delete(self, place: world.Place, pool: types.NodePool, empty: bool, now: float) -> None:
         if not empty or not self._ours(pool):
@@ -412,9 +409,9 @@ class Cloud:
     def _create(self, place: world.Place, name: str, claims: list[world.Object], existing: int) -> None:
         shared, now = self._world, self._world.now()
         for claim in claims:
-            if world.deleting(claim) and _removable(claim):
+            if world.deleting(claim) and demands.removable(claim):
                 self._finish(claim)
-        waiting = [claim for claim in claims if _waits(claim)]
+        waiting = [claim for claim in claims if demands.waits(claim)]
         for claim in claims:
             if not world.deleting(claim) and world.annotation(claim, names.NODE_ID):
                 self._vanished(claim, True, now)
@@ -444,7 +441,7 @@ class Cloud:
                 monthly_billed=monthly,
                 anti_affinity=place.anti_affinity,
                 availability_zones=(zone,) if place.multi_zone else (),
-                template=template(wanted[0], shared.settings.installation),
+                template=demands.template(wanted[0], shared.settings.installation),
             )
             log.info("creating pool", extra={"pool": name, "nodes": len(wanted)})
             pool = place.client.create_node_pool(spec)
@@ -457,95 +454,3 @@ class Cloud:
             if isinstance(error, errors.ConflictError):
                 raise
             self._refused(flavor, zone, error, wanted)
-
-
-def template(claim: world.Object, installation: str) -> types.Template:
-    """
-    What the pool puts on its nodes: all that its claims have in common.
-
-    A taint without a value is left to the controller, since OVH refuses it; so are startup taints, which MKS would put
-    back for ever, and finalizers, which would keep Nodes from going when no controller runs.
-    """
-    own = {
-        key: value
-        for key, value in (claim["metadata"].get("labels") or {}).items()
-        if key not in _SHARED and not key.startswith("karpenter.sh/")
-    }
-    taints = tuple(
-        types.Taint(key=each["key"], value=each["value"], effect=each["effect"])
-        for each in claim["spec"].get("taints") or []
-        if each.get("value")
-    )
-    return types.Template(
-        metadata=types.TemplateMetadata(labels=own, annotations={names.INSTALLATION: installation}),
-        spec=types.TemplateSpec(taints=taints),
-    )
-
-
-def _content(of: types.Template) -> dict[str, Any]:
-    return {
-        "labels": dict(sorted(of.metadata.labels.items())),
-        "taints": sorted((taint.key, taint.value or "", taint.effect) for taint in of.spec.taints),
-        "installation": of.metadata.annotations.get(names.INSTALLATION, ""),
-    }
-
-
-def disrupted(claim: world.Object, reason: str, policy: str = "") -> None:
-    """Count a claim that Karpenter decided to delete."""
-    period = claim["spec"].get("terminationGracePeriod")
-    mode = "graceful" if not period else "forceful" if period == "0s" else "eventual"
-    metrics.NODECLAIMS_DISRUPTED.labels(
-        reason,
-        world.label(claim, names.NODEPOOL_LABEL),
-        world.label(claim, names.CAPACITY_TYPE_LABEL),
-        policy,
-        mode,
-    ).inc()
-
-
-def _view(claim: world.Object, node: world.Object | None) -> pools.Claim:
-    return pools.Claim(
-        name=claim["metadata"]["name"],
-        created=conditions.seconds(claim["metadata"].get("creationTimestamp")) or 0.0,
-        node=world.annotation(claim, names.NODE_ID),
-        deleting=world.deleting(claim),
-        removable=_removable(claim),
-        alive=node is not None and not world.deleting(node) and conditions.is_true(node, "Ready"),
-    )
-
-
-def _removable(claim: world.Object) -> bool:
-    """Whether the machine of a claim in deletion may go: nothing was on it yet, or it is drained."""
-    if not world.deleting(claim):
-        return False
-    if not conditions.is_true(claim, "Registered"):
-        return True
-    return conditions.is_true(claim, "Drained") and conditions.is_(claim, "VolumesDetached") in ("True", "False")
-
-
-def _waits(claim: world.Object) -> bool:
-    return not world.deleting(claim) and not world.annotation(claim, names.NODE_ID)
-
-
-def _ask(claim: world.Object) -> tuple[object, ...]:
-    """What of a claim makes a difference to OVH."""
-    pool = world.annotation(claim, names.OVH_POOL)
-    return claim["metadata"]["name"], pool, world.deleting(claim), _removable(claim)
-
-
-def _busy(claim: world.Object) -> bool:
-    """Whether something is under way for a claim that OVH may have news of."""
-    return world.deleting(claim) or not conditions.is_true(claim, "Initialized")
-
-
-def _same(one: world.Place, other: world.Place) -> bool:
-    mine, theirs = one.client, other.client
-    return (mine.service_name, mine.kube_id) == (theirs.service_name, theirs.kube_id)
-
-
-def _distinct(places: list[world.Place]) -> list[world.Place]:
-    found: list[world.Place] = []
-    for place in places:
-        if not any(_same(place, each) for each in found):
-            found.append(place)
-    return found

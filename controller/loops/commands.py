@@ -17,11 +17,11 @@ from typing import Any
 from controller import metrics, names, settings, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import cloud
+from controller.loops import demands
 
 log = logging.getLogger(__name__)
 
-DEPENDENTS = cloud.DEPENDENTS
+DEPENDENTS = demands.DEPENDENTS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Commands:
         shared.recorder.event(claim, "DisruptionTerminating", f"Disrupting NodeClaim: {reason}")
         pool = shared.mirror.get(kinds.NODE_POOL, world.label(claim, names.NODEPOOL_LABEL)) or {}
         policy = ((pool.get("spec") or {}).get("disruption") or {}).get("consolidationPolicy") or ""
-        cloud.disrupted(claim, reason.lower(), _snake(policy) if reason != "Drifted" else "")
+        demands.disrupted(claim, reason.lower(), _snake(policy) if reason != "Drifted" else "")
         self._changed()
 
     def release(self, claims: Sequence[world.Object], nodes: Mapping[str, world.Object]) -> None:

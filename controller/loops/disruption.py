@@ -19,7 +19,7 @@ from catalog import region
 from controller import measure, metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
-from controller.loops import cloud, commands, lastplan, marks, question, static
+from controller.loops import commands, demands, lastplan, marks, question, static
 from crds import duration, nodepool, validation
 from solver import cluster, planner
 from solver import plan as plans
@@ -154,7 +154,7 @@ class Disruption:
                 log.info("expired", extra={"NodeClaim": claim["metadata"]["name"]})
                 name = claim["metadata"]["name"]
                 self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-                cloud.disrupted(claim, "expired")
+                demands.disrupted(claim, "expired")
                 self._changed()
 
     def _consider(self, pools: Mapping[str, tuple[world.Object, nodepool.NodePool]], now: float) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 from controller import metrics, names, settings, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import cloud, notices
+from controller.loops import demands, notices
 from crds import quantity
 
 log = logging.getLogger(__name__)
 
-DEPENDENTS = cloud.DEPENDENTS
+DEPENDENTS = demands.DEPENDENTS
 EPHEMERAL = (
     ("node.kubernetes.io/not-ready", "NoSchedule"),
     ("node.kubernetes.io/not-ready", "NoExecute"),
@@ -159,7 +159,7 @@ class Lifecycle:
             shared.refuse(
                 world.label(claim, names.INSTANCE_TYPE_LABEL), world.label(claim, names.ZONE_LABEL), "did not come"
             )
-            cloud.disrupted(claim, reason)
+            demands.disrupted(claim, reason)
             return
         draft = conditions.Draft(claim, DEPENDENTS, now)
         status: dict[str, Any] = {}

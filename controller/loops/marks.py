@@ -12,7 +12,7 @@ from typing import Any
 from controller import names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import cloud, drift
+from controller.loops import demands, drift
 from crds import nodepool
 
 POD_EVENT_SECONDS = 10.0
@@ -57,7 +57,7 @@ class Marks:
         shared, now = self._world, self._world.now()
         node_class = shared.mirror.get(kinds.NODE_CLASS, claim["spec"]["nodeClassRef"]["name"])
         status: dict[str, Any] = {}
-        draft = conditions.Draft(claim, cloud.DEPENDENTS, now)
+        draft = conditions.Draft(claim, demands.DEPENDENTS, now)
         with shared.lock:
             place = shared.places.get(claim["spec"]["nodeClassRef"]["name"])
             seen = shared.pod_events.get(str(node["metadata"]["name"])) if node is not None else None
