@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -36,19 +36,15 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
     Give names to what a solution decided.
 
     Pods of a class are interchangeable: they are dealt out in their order, first to existing nodes, then to new ones;
-    those of nodes that go come before those that wait. `gone` are nodes that go whatever the solution says.
+    those of nodes that go come before those that wait, and stay in their zone where the solution has a place there, so
+    that moving one after the other upsets no spread on the way. `gone` are nodes that go whatever the solution says.
     """
     problem = build.problem
-    evicted = {pod for each in gone for pod in each.pods}
-    waiting = [iter(_demand(problem, index, solution.removed, evicted)) for index in range(len(problem.classes))]
-    placements: dict[str, str] = {}
-    for node in sorted(solution.placed):
-        for index, number in solution.placed[node]:
-            for pod in _take(waiting[index], number):
-                placements[pod] = problem.nodes[node].name
-    contents = [
-        tuple(pod for index, number in counts for pod in _take(waiting[index], number)) for _, counts in solution.new
-    ]
+    zones = {pod: each.zone for each in gone for pod in each.pods}
+    dealt, left_out = _dealt(problem, solution, zones)
+    old = sorted(solution.placed)
+    placements = {pod: problem.nodes[node].name for node, own in zip(old, dealt, strict=False) for pod in own}
+    contents = [tuple(own) for own in dealt[len(old) :]]
     names = _names(problem, solution, contents)
     pools = _ovh_pools(build, solution)
     create: list[plans.NewNode] = []
@@ -61,15 +57,58 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
         create=tuple(sorted(create, key=lambda n: (n.node_pool, n.flavor, n.zone, n.name))),
         delete=tuple(sorted(delete, key=lambda n: n.node)),
         placements=dict(sorted(placements.items())),
-        left_out={index: left for index, pods in enumerate(waiting) if (left := tuple(pods))},
+        left_out=left_out,
     )
 
 
-def _demand(problem: problems.Problem, index: int, removed: frozenset[int], evicted: Collection[str]) -> list[str]:
-    """Pods of a class that need a place: those of removed nodes, then those that wait."""
+def _dealt(
+    problem: problems.Problem, solution: problems.Solution, zones: Mapping[str, str]
+) -> tuple[list[list[str]], dict[int, tuple[str, ...]]]:
+    """
+    The pods of each place, existing nodes by index and then new ones, and of each class those without one.
+
+    `zones` are those of pods that leave a node for certain.
+    """
+    targets = [(problem.nodes[node].zone, solution.placed[node]) for node in sorted(solution.placed)]
+    targets += [(problem.offers[offer].zone, counts) for offer, counts in solution.new]
+    found: list[list[str]] = [[] for _ in targets]
+    left_out: dict[int, tuple[str, ...]] = {}
+    wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for place, (_, counts) in enumerate(targets):
+        for index, number in counts:
+            wanted[index].append((place, number))
+    dealt: dict[tuple[int, int], list[str]] = {}
+    for index in range(len(problem.classes)):
+        home = _homes(problem, index, solution.removed, zones)
+        by_zone: dict[str, list[str]] = defaultdict(list)
+        for pod, zone in home.items():
+            by_zone[zone].append(pod)
+        for place, number in wanted[index]:
+            near = by_zone[targets[place][0]] if targets[place][0] else []
+            dealt[place, index], by_zone[targets[place][0]] = near[:number], near[number:]
+        taken = {pod for place, _ in wanted[index] for pod in dealt[place, index]}
+        rest = iter([pod for pod in home if pod not in taken])
+        for place, number in wanted[index]:
+            mine = dealt[place, index]
+            mine += [next(rest) for _ in range(number - len(mine))]
+        if left := tuple(rest):
+            left_out[index] = left
+    for place, (_, counts) in enumerate(targets):
+        for index, _ in counts:
+            found[place] += dealt[place, index]
+    return found, left_out
+
+
+def _homes(problem: problems.Problem, index: int, removed: frozenset[int], zones: Mapping[str, str]) -> dict[str, str]:
+    """Pods of a class that need a place, each with its zone so far: those of nodes that go, then those that wait ("")."""
     each = problem.classes[index]
-    first = [pod for node in sorted(each.residents) if node in removed for pod in each.residents[node]]
-    return [*first, *sorted(each.pods, key=lambda pod: pod not in evicted)]
+    found = {
+        pod: problem.nodes[node].zone
+        for node in sorted(each.residents)
+        if node in removed
+        for pod in each.residents[node]
+    }
+    return found | {pod: zones.get(pod, "") for pod in sorted(each.pods, key=lambda pod: pod not in zones)}
 
 
 def _replacing(
@@ -106,10 +145,6 @@ def _price(build: builds.Build, node: plans.NewNode, flavor: str) -> int:
         return node.hourly
     same = (o for o in build.problem.offers if (o.node_pool, o.flavor, o.zone) == (node.node_pool, flavor, node.zone))
     return min(o.price for o in same)
-
-
-def _take(pods: Iterator[str], number: int) -> list[str]:
-    return [next(pods) for _ in range(number)]
 
 
 def _names(problem: problems.Problem, solution: problems.Solution, contents: Sequence[tuple[str, ...]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from solver import cluster, plan
+from solver import cluster, consolidation, plan
 from tests.solver import builders as b
 from tests.solver.disruption import worlds
 
@@ -85,3 +85,26 @@ def test_pods_that_wait_are_counted_when_they_arrive():
     of = half_empty(budget(1), b.pod("waits", spread, labels=LABELS), of=spread, pods=2)
 
     worlds.plan_of(of)
+
+
+def test_apps_do_not_hold_each_other_up():
+    """
+    Twelve apps with a spread and a budget of one each, on four nodes that are mostly empty.
+
+    What one app must wait for is nothing to the others: no node is kept for want of an order, and no more steps are
+    needed than for the app with most pods.
+    """
+    objects: list[object] = []
+    for app in range(12):
+        own = b.selector(app=f"app{app}")
+        of = b.spec(200, spread=(b.spread(b.ZONE, own),))
+        for number in range(3):
+            home = f"n{(app + number) % 4}"
+            objects.append(b.pod(f"app{app}-{number}", of, node=home, labels={"app": f"app{app}"}))
+        objects.append(cluster.Budget("default", f"app{app}", own, disruptions_allowed=1))
+    nodes = [b.owned(f"n{index}", zone, of="b3-32") for index, zone in enumerate((b.A, b.B, b.C, b.A))]
+    done = worlds.plan_of(worlds.world(*nodes, *objects))
+
+    assert len(done.delete) >= 3
+    assert not [kept for kept in done.keep if kept.reason == consolidation.HELD]
+    assert len(done.steps) <= 6
