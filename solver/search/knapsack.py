@@ -59,7 +59,7 @@ def capacity(field: fields.Field) -> Ints:
 
 def scarcest(field: fields.Field, counts: Ints) -> Ints:
     """The two resources (or the only one) that the pods ask most of, against the largest room."""
-    asked = counts @ field.requests / np.maximum(field.room.max(axis=0), 1e-9)
+    asked = counts @ field.requests / np.maximum(field.room.max(axis=0, initial=0), 1e-9)
     return np.asarray(np.argsort(-asked, kind="stable")[:2])
 
 
