@@ -173,6 +173,9 @@ class App:
             if change == "DELETED" or world.deleting(item):
                 # Its pods want another place.
                 self._provisioner.trigger()
+            if change == "DELETED" and any(map(world.deleting, self.mirror.all(kinds.NODE_CLASS))):
+                # It may have been the last one that a class waits for.
+                self._loops["nodeclass"].wake()
             self._wake()
         elif kind is kinds.NODE_CLASS and (change != "MODIFIED" or _stale(item)):
             self._loops["nodeclass"].wake()

@@ -5,6 +5,11 @@ from __future__ import annotations
 GROUP = "karpenter.ovhcloud.sh"
 
 TERMINATION_FINALIZER = "karpenter.sh/termination"
+"""Of NodeClaims and Nodes."""
+
+NODE_CLASS_FINALIZER = f"{GROUP}/termination"
+"""Of OVHNodeClasses: one that NodeClaims refer to must stay, as it says where their machines are taken away."""
+
 NODEPOOL_LABEL = "karpenter.sh/nodepool"
 CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
 REGISTERED_LABEL = "karpenter.sh/registered"

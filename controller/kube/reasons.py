@@ -144,6 +144,12 @@ REASONS = (
         "The OVHNodeClass that the NodePool names was not looked at yet. Its own reasons (below) replace this one.",
     ),
     Reason(
+        "WaitingOnNodeClaimTermination",
+        ("OVHNodeClass",),
+        "Normal",
+        "The OVHNodeClass is deleted and stays until no NodeClaim refers to it; names those that still do.",
+    ),
+    Reason(
         "CredentialsMissing",
         ("OVHNodeClass", "NodePool"),
         "Warning",

@@ -77,7 +77,7 @@ def write(
     for node in nodes:
         pool = pools.get(node.node_pool)
         node_class = shared.mirror.get(kinds.NODE_CLASS, node.node_class)
-        if pool is None or world.deleting(pool) or node_class is None:
+        if pool is None or world.deleting(pool) or node_class is None or world.deleting(node_class):
             continue
         body = manifest(node, plan, pool, workloads_of(node, of))
         body["metadata"]["annotations"] |= drift.class_marks(node_class)

@@ -2,6 +2,10 @@
 OVHNodeClasses: whether nodes can be bought where they say, and what there is to buy.
 
 Each right is looked at by itself, so that a condition can name the one that is missing and how to grant it.
+
+A finalizer keeps a class that is deleted until no NodeClaim refers to it: without the class nobody would know after a
+restart where their machines are to be taken away. The claims themselves are left to their owners, as upstream's
+providers do (karpenter-provider-aws, `pkg/controllers/nodeclass`).
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ from typing import Any
 
 from catalog import catalogue as catalogues
 from catalog import refresh, region
-from controller import metrics, ratelimit, world
+from controller import metrics, names, ratelimit, world
+from controller.kube import api as apis
 from controller.kube import conditions, kinds
 from controller.ovh import client as clients
 from controller.ovh import credentials, errors, market, rights, transport
@@ -55,6 +60,21 @@ def rights_text(missing: Sequence[str]) -> str:
     return f"the credentials lack {', '.join(missing)}; {_GRANT_RULES.format(rules)}"
 
 
+def users(shared: world.World) -> dict[str, list[str]]:
+    """The names of the NodeClaims that refer to each node class, also of those that are going, in order."""
+    found: dict[str, list[str]] = {}
+    for claim in shared.mirror.all(kinds.NODE_CLAIM):
+        if world.managed(claim):
+            found.setdefault(claim["spec"]["nodeClassRef"]["name"], []).append(claim["metadata"]["name"])
+    return {name: sorted(claims) for name, claims in found.items()}
+
+
+def few(claims: Sequence[str], most: int = 5) -> str:
+    """The first of these names, and how many more there are, in upstream's words."""
+    more = f" and {len(claims) - most} other(s)" if len(claims) > most else ""
+    return ", ".join(claims[:most]) + more
+
+
 class NodeClasses:
     """The loop over OVHNodeClasses."""
 
@@ -72,20 +92,50 @@ class NodeClasses:
             return 0.2
         present = set()
         for item in shared.mirror.all(kinds.NODE_CLASS):
-            present.add(item["metadata"]["name"])
-            found = self.examine(item)
-            self._publish(item, found)
-        # Nodes outlive a class that is deleted: OVH has still to be asked to take them away.
-        used = {
-            claim["spec"]["nodeClassRef"]["name"]
-            for claim in shared.mirror.all(kinds.NODE_CLAIM)
-            if world.managed(claim)
-        }
+            try:
+                held = self._hold(item)
+                if held is None:
+                    continue
+                present.add(held["metadata"]["name"])
+                self._publish(held, self.examine(held))
+            except (apis.ConflictError, apis.NotFoundError):
+                # It has changed or gone since it was read: the next pass looks again.
+                present.add(item["metadata"]["name"])
+        # Somebody may have taken the finalizer off a class: OVH has still to be asked to take its nodes away.
         with shared.lock:
-            for name in set(shared.places) - present - used:
+            for name in set(shared.places) - present - set(users(shared)):
                 del shared.places[name]
         ready = all(place.ready for place in shared.places.values()) and bool(present)
         return shared.settings.node_class_interval if ready else min(10.0, shared.settings.node_class_interval)
+
+    def _hold(self, item: world.Object) -> world.Object | None:
+        """The class with the finalizer that keeps it, None when it is deleted and let go, as no claim refers to it."""
+        shared, name = self._world, item["metadata"]["name"]
+        if not world.deleting(item):
+            self._finalize(item, True)
+            return shared.fresh(kinds.NODE_CLASS, item)
+        # Whoever plans may be about to write claims of the class.
+        with shared.planning:
+            waiting = users(shared).get(name, [])
+            if not waiting:
+                self._finalize(item, False)
+                return None
+        note = f"Waiting on NodeClaim termination for {few(waiting)}"
+        shared.recorder.event(item, "WaitingOnNodeClaimTermination", note)
+        return item
+
+    def _finalize(self, item: world.Object, wanted: bool) -> None:
+        """Put our finalizer onto a class, or take it away."""
+        metadata = item["metadata"]
+        before = metadata.get("finalizers") or []
+        if (names.NODE_CLASS_FINALIZER in before) is wanted:
+            return
+        after = [each for each in before if each != names.NODE_CLASS_FINALIZER]
+        after += [names.NODE_CLASS_FINALIZER] if wanted else []
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": after}}
+        self._world.patch(kinds.NODE_CLASS, item, body)
+        if not wanted:
+            log.info("deleted nodeclass", extra={"OVHNodeClass": metadata["name"]})
 
     def examine(self, item: world.Object) -> Finding:
         """Ask OVH about one node class."""

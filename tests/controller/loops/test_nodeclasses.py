@@ -1,0 +1,140 @@
+"""Node classes against the simulator: what keeps one that is deleted, and what a quota that was raised makes good."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from controller import names
+from controller.kube import kinds
+from controller.loops import nodeclasses
+from tests.controller.loops import make, stage
+from tests.controller.simulator import running
+
+
+class Classes:
+    """One node class in memory, its OVH in the simulator."""
+
+    def __init__(self, served: running.Running) -> None:
+        self.ovh = served
+        self.on = stage.Stage(ovh_request_rate=1000.0, ovh_request_burst=1000)
+        self.woken = 0
+        keys = {
+            "endpoint": f"{served.root}/1.0",
+            "applicationKey": running.KEYS.application_key,
+            "applicationSecret": running.KEYS.application_secret,
+            "consumerKey": running.KEYS.consumer_key,
+        }
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in keys.items()}
+        secret = {"kind": "Secret", "metadata": {"name": "ovh", "namespace": self.on.settings.namespace}, "data": data}
+        self.on.put(kinds.SECRET, secret)
+        self.on.node_pool()
+        there = self.on.get(kinds.NODE_CLASS, "default")
+        there["spec"] |= {
+            "serviceName": served.sim.world.project,
+            "kubeId": served.cluster().id,
+            "credentialsSecretRef": {"name": "ovh"},
+        }
+        self.on.put(kinds.NODE_CLASS, there)
+        self.loop = self.restart()
+
+    def restart(self) -> nodeclasses.NodeClasses:
+        """A new process, which was told nothing by OVH yet."""
+        self.on.restart().places.clear()
+        self.loop = nodeclasses.NodeClasses(self.on.world, self._wake)
+        return self.loop
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def finalizers(self) -> list[str]:
+        """Of the class; fails when it is gone."""
+        found: list[str] = self.on.get(kinds.NODE_CLASS, "default")["metadata"].get("finalizers") or []
+        return found
+
+    def there(self) -> bool:
+        """Whether the class still exists."""
+        return self.on.mirror.get(kinds.NODE_CLASS, "default") is not None
+
+    def said(self) -> list[str]:
+        """What events on the class say of its end."""
+        return [note for _, reason, note in self.on.said.events if reason == "WaitingOnNodeClaimTermination"]
+
+
+@pytest.fixture
+def classes() -> Iterator[Classes]:
+    with running.serve() as served:
+        yield Classes(served)
+
+
+def test_a_deleted_class_stays_while_claims_refer_to_it(classes):
+    """Through a restart too, so that their machines can be taken away; their owners decide when they go."""
+    classes.on.machine("one", "b3-8")
+    classes.on.machine("two", "b3-8")
+    classes.loop.tick()
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    classes.restart().tick()
+
+    assert classes.there()
+    assert classes.on.world.places["default"].ready
+    assert classes.said() == ["Waiting on NodeClaim termination for one, two"]
+    assert not any("deletionTimestamp" in claim["metadata"] for claim in classes.on.claims().values())
+
+    for name in ("one", "two"):
+        classes.on.delete(kinds.NODE_CLAIM, name)
+        classes.loop.tick()
+        # It is in deletion, and its machine is still to be removed.
+        assert classes.there()
+        classes.on.patch(kinds.NODE_CLAIM, name, {"metadata": {"finalizers": []}})
+        classes.loop.tick()
+
+    assert classes.said()[-1] == "Waiting on NodeClaim termination for two"
+    assert not classes.there()
+    assert not classes.on.world.places
+
+
+def test_a_class_that_nobody_uses_goes_at_once(classes):
+    """Claims of the same class name of another provider do not count."""
+    other = make.claim("theirs", finalizers=["x"])
+    other["spec"]["nodeClassRef"] |= {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass"}
+    classes.on.put(kinds.NODE_CLAIM, other)
+    classes.loop.tick()
+    assert classes.finalizers() == [names.NODE_CLASS_FINALIZER]
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    classes.loop.tick()
+
+    assert not classes.there()
+    assert not classes.said()
+
+
+def test_finalizers_of_others_are_left_alone(classes):
+    """Ours is added once, and taken away alone."""
+    classes.on.patch(kinds.NODE_CLASS, "default", {"metadata": {"finalizers": ["example.com/backup"]}})
+    classes.loop.tick()
+    classes.loop.tick()
+    assert classes.finalizers() == ["example.com/backup", names.NODE_CLASS_FINALIZER]
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    classes.loop.tick()
+
+    assert classes.finalizers() == ["example.com/backup"]
+
+
+def test_a_class_that_changes_meanwhile_is_looked_at_again(classes, monkeypatch):
+    """The finalizer is put onto the class that was read, or not at all; its place is not forgotten."""
+    classes.loop.tick()
+    stale = classes.on.get(kinds.NODE_CLASS, "default")
+    stale["metadata"]["finalizers"] = []
+    classes.on.patch(kinds.NODE_CLASS, "default", {"metadata": {"labels": {"touched": "yes"}}})
+    monkeypatch.setattr(classes.on.mirror, "all", lambda kind: [stale] if kind is kinds.NODE_CLASS else [])
+    classes.loop.tick()
+
+    assert classes.finalizers() == [names.NODE_CLASS_FINALIZER]
+    assert classes.on.world.places["default"].ready
+
+
+def test_the_first_claims_are_named():
+    """An event has room for a few."""
+    assert nodeclasses.few(["a", "b"]) == "a, b"
+    assert nodeclasses.few(list("abcdefg")) == "a, b, c, d, e and 2 other(s)"
