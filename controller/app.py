@@ -60,6 +60,7 @@ class App:
 
     def _make_loops(self) -> dict[str, runner.Loop]:
         loops = {
+            "disruption": runner.Loop("disruption", self._disruption.tick, least=0.5),
             "nodeclass": runner.Loop("nodeclass", nodeclasses.NodeClasses(self.world, self._class_changed).tick),
             "provisioner": runner.Loop("provisioner", self._provisioner.tick, least=0.05),
             "cluster": runner.Loop("cluster", self._cluster_tick),
@@ -68,7 +69,6 @@ class App:
             loops |= {
                 "placement": runner.Loop("placement", self._placement_tick),
                 "cloud": runner.Loop("cloud", cloud.Cloud(self.world, self._wake).tick, least=0.2),
-                "disruption": runner.Loop("disruption", self._disruption.tick, least=0.5),
             }
         return loops
 

@@ -137,7 +137,7 @@ class World:
         """
         if self.api.dry_run:
             if how == apis.MERGE:
-                self.mirror.pretend(kind, apis.merged(item, body))
+                self.mirror.pretend(kind, apis.merged(self.fresh(kind, item), body))
             return
         metadata = item["metadata"]
         if subresource == "status" and kind is kinds.NODE_CLAIM:

@@ -96,7 +96,8 @@ REASONS = (
         "DisruptionTerminating",
         ("Node", "NodeClaim"),
         "Normal",
-        "The node goes; says whether it is Empty, Underutilized, Drifted or Expired.",
+        "The node goes; says whether it is Empty, Underutilized, Drifted or Expired. In a dry run: that it would go, and "
+        "what would replace it; repeated after 15 minutes.",
     ),
     Reason(
         "TerminationGracePeriodExpiring",

@@ -4,6 +4,7 @@ Nodes that go because they are empty, drifted, or worth less than they cost, und
 The planner is asked in the mode `consolidate`, as `solve --mode consolidate` does. What it says must still be true after
 the validation delay: it is asked again about the cluster as it is then, where only the nodes of the first answer may go.
 The second answer is carried out: replacements first. Expiry knows neither budgets nor replacements.
+A dry run asks both times too, and tells what it would disrupt instead of doing so.
 Rules and texts: karpenter core, `pkg/controllers/disruption`.
 """
 
@@ -33,6 +34,8 @@ AGAIN_SECONDS = 300.0
 
 UNCONSOLIDATABLE_SILENCE = 900.0
 BUDGET_SILENCE = 60.0
+WOULD_SILENCE = 900.0
+"""For how long a dry run does not repeat what it would do about a node."""
 
 _REASONS: tuple[nodepool.Reason, ...] = ("Empty", "Drifted", "Underutilized")
 _BUDGET = choice.BUDGET.partition("{")[0]
@@ -77,6 +80,16 @@ def groups(plan: plans.Plan) -> list[Group]:
         )
         for names_ in dict.fromkeys(part[name] for name in gone)
     ]
+
+
+def command(group: Group) -> str:
+    """What is done about a group, in a line."""
+    decision = "replace" if group.new else "delete"
+    saved = sum(each.hourly for each in group.gone) - sum(each.hourly for each in group.new)
+    gone = ", ".join(each.node for each in group.gone)
+    how = f"[{gone}] -> [{len(group.new)} replacement(s)]" if group.new else f"[{gone}]"
+    pools = ", ".join(sorted({each.node_pool for each in group.gone}))
+    return f"{group.gone[0].reason}: {decision}: nodepools=[{pools}]: {how} (savings: {saved / 1e6:.4f} EUR/h)"
 
 
 def only(of: cluster.Cluster, claims: Collection[str]) -> cluster.Cluster:
@@ -129,9 +142,10 @@ class Disruption:
         nodes = shared.nodes_by_machine()
         pools = self._pools()
         self._marks.reconcile(claims, nodes, pools)
-        self._commands.reconcile(claims, nodes)
-        self._commands.release(claims, nodes)
-        self._static.reconcile(pools)
+        if not shared.settings.dry_run:
+            self._commands.reconcile(claims, nodes)
+            self._commands.release(claims, nodes)
+            self._static.reconcile(pools)
         self._consider(pools, now)
         pause = shared.settings.disruption_interval
         if self._proposed is None:
@@ -150,7 +164,11 @@ class Disruption:
 
     def _expire(self, claims: Sequence[world.Object], now: float) -> None:
         for claim in claims:
-            if not world.deleting(claim) and expired(claim, now):
+            if world.deleting(claim) or not expired(claim, now):
+                continue
+            if self._world.settings.dry_run:
+                self._would(claim, "Expired", "")
+            else:
                 log.info("expired", extra={"NodeClaim": claim["metadata"]["name"]})
                 name = claim["metadata"]["name"]
                 self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
@@ -179,6 +197,9 @@ class Disruption:
                 self._proposed = None
                 with shared.planning:
                     self._validated(names_)
+                if shared.settings.dry_run:
+                    # Nothing has changed, and the same would be found.
+                    self._fruitless = self._look(claims, pools, now), now
             return
         look = self._look(claims, pools, now)
         if look == self._fruitless[0] and now - self._fruitless[1] < AGAIN_SECONDS:
@@ -236,6 +257,9 @@ class Disruption:
         """Mark the nodes of a group, and write the claims that replace them; without any, they go at once."""
         shared = self._world
         reason = group.gone[0].reason
+        if shared.settings.dry_run:
+            self._would_begin(group)
+            return
         nodes = {node["metadata"]["name"]: node for node in shared.mirror.all(kinds.NODE)}
         marked = []
         for each in group.gone:
@@ -245,15 +269,8 @@ class Disruption:
                 log.info("not disrupted: changed meanwhile", extra={"NodeClaim": each.node_claim})
                 return
             marked.append(str(claim["metadata"]["uid"]))
-        saved = sum(each.hourly for each in group.gone) - sum(each.hourly for each in group.new)
-        gone = ", ".join(each.node for each in group.gone)
-        how = f"[{gone}] -> [{len(group.new)} replacement(s)]" if group.new else f"[{gone}]"
         decision = "replace" if group.new else "delete"
-        pools = ", ".join(sorted({each.node_pool for each in group.gone}))
-        log.info(
-            "disrupting node(s)",
-            extra={"command": f"{reason}: {decision}: nodepools=[{pools}]: {how} (savings: {saved / 1e6:.4f} EUR/h)"},
-        )
+        log.info("disrupting node(s)", extra={"command": command(group)})
         kind = {"Empty": "empty", "Underutilized": "single" if len(group.gone) == 1 else "multi"}.get(reason, "")
         metrics.DISRUPTION_DECISIONS.labels(decision, reason.lower(), kind).inc()
         if group.new:
@@ -269,6 +286,22 @@ class Disruption:
                     machine = str((claim.get("status") or {}).get("providerID") or "")
                     self._commands.delete(claim, shared.nodes_by_machine().get(machine))
         self._changed()
+
+    def _would_begin(self, group: Group) -> None:
+        """Tell of the nodes of a group that they would go, and what would replace them."""
+        log.info("would disrupt node(s)", extra={"command": command(group)})
+        new = ", ".join(f"{each.flavor} in {each.zone}" for each in group.new)
+        for each in group.gone:
+            claim = self._world.mirror.get(kinds.NODE_CLAIM, each.node_claim)
+            if claim is not None:
+                self._would(claim, each.reason, f", replaced by {new}" if new else "")
+
+    def _would(self, claim: world.Object, reason: str, how: str) -> None:
+        """Tell of a claim and its Node that a dry run leaves in peace."""
+        for item in (self._world.node_of(claim), claim):
+            if item is not None:
+                note = f"Would disrupt {item['kind']}: {reason}{how}; not done, this is a dry run"
+                self._world.recorder.event(item, "DisruptionTerminating", note, silence=WOULD_SILENCE)
 
     def _tell(self, plan: plans.Plan) -> None:
         """Say of nodes that stay why they do."""

@@ -69,6 +69,6 @@ def publish(shared: world.World, plan: plans.Plan, loop: str) -> None:
     try:
         shared.api.patch(kinds.CONFIG_MAP, NAME, body, namespace=shared.settings.namespace, how=apis.APPLY)
     except apis.DryRunError:
-        log.info("dry run: nothing is bought", extra={"plan": people.verdict(plan)})
+        log.info("dry run: the plan is not carried out", extra={"plan": people.verdict(plan)})
     except (apis.ApiError, apis.UnreachableError) as error:
         log.warning("last plan not written", extra={"error": str(error)})

@@ -38,7 +38,8 @@ class Stage(memory.Memory):
     """
     The API server of the cluster, its mirror, and the time; `world` is what loops share.
 
-    With `lives` the process is killed right after that many writes.
+    With `lives` the process is killed right after that many writes. In a dry run (a setting) no write is let through, as
+    the real client does it.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -47,6 +48,7 @@ class Stage(memory.Memory):
         self.lives: int | None = None
         self.writes: list[str] = []
         self.settings = settings.Settings(**{"solve_time_limit": 1.0, "workers": 1, **given})
+        self.dry_run = self.settings.dry_run
         self.mirror = mirror.Mirror(self)
         for kind in kinds.MIRRORED:
             self.mirror.of(kind).replace([])
@@ -83,6 +85,7 @@ class Stage(memory.Memory):
         return made
 
     def create(self, kind: kinds.Kind, body: make.Object) -> make.Object:
+        self._allow(f"create {kind.name}")
         # Names come back, uids do not.
         body = {**body, "metadata": {**body["metadata"], "uid": f"uid-{self.version + 1}"}}
         made = super().create(kind, body)
@@ -92,6 +95,7 @@ class Stage(memory.Memory):
     def patch(
         self, kind: kinds.Kind, name: str, body: Any, *, namespace: str = "", subresource: str = "", how: str = ""
     ) -> make.Object:
+        self._allow(f"patch {kind.name} {name}")
         there = self.get(kind, name, namespace)
         if how == apis.JSON_PATCH:
             (step,) = body
@@ -108,6 +112,7 @@ class Stage(memory.Memory):
     def delete(
         self, kind: kinds.Kind, name: str, *, namespace: str = "", uid: str = "", grace: int | None = None
     ) -> None:
+        self._allow(f"delete {kind.name} {name}")
         try:
             there = self.get(kind, name, namespace)
         except apis.NotFoundError:
@@ -116,6 +121,10 @@ class Stage(memory.Memory):
             there["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
             self.put(kind, there)
             self._written(f"delete {kind.name} {name}")
+
+    def _allow(self, what: str) -> None:
+        if self.dry_run:
+            raise apis.DryRunError(what)
 
     def _written(self, what: str) -> None:
         self.writes.append(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ def deleted(on: stage.Stage) -> set[str]:
     return {name for name, claim in on.claims().items() if "deletionTimestamp" in claim["metadata"]}
 
 
-def large_node(**disruption_spec: Any) -> stage.Stage:
+def large_node(*, dry_run: bool = False, **disruption_spec: Any) -> stage.Stage:
     """A node of 32 GB with pods that fit on a cheaper one."""
-    on = stage.Stage()
+    on = stage.Stage(dry_run=dry_run)
     on.node_pool(**disruption_spec)
     on.machine("large", "b3-32", pods=3)
     on.now += 60
@@ -169,3 +170,74 @@ def test_killed_after_any_write_the_end_is_the_same(writes):
 
     assert deleted(on) >= {"large"}
     assert len(set(on.claims()) - {"large"} - deleted(on)) == 1
+
+
+def would(on: stage.Stage) -> list[tuple[str, str]]:
+    """What a dry run says it would disrupt: object and words."""
+    return [(name, note) for name, reason, note in on.said.events if reason == "DisruptionTerminating"]
+
+
+def unwritten(on: stage.Stage, *nodes: str) -> bool:
+    """Whether nothing was written, and these nodes are free for pods as the controller sees them."""
+    seen = {node["metadata"]["name"]: node["spec"]["taints"] for node in on.mirror.all(kinds.NODE)}
+    taints = [seen[node] for node in nodes]
+    return not on.writes and not any(taints) and not deleted(on)
+
+
+def test_a_dry_run_tells_what_it_would_replace_and_replaces_nothing():
+    """Node and claim say what would come instead; the plan stands where people look for it; once, while nothing changes."""
+    on = large_node(dry_run=True)
+    running = loop(on)
+    assert not chosen(on, running)
+
+    said = "Would disrupt {}: Underutilized, replaced by {} in nova; not done, this is a dry run"
+    kind_of = {"node-large": "Node", "large": "NodeClaim"}
+    assert [name for name, _ in would(on)] == ["node-large", "large"]
+    for name, note in would(on):
+        instead = note.split("replaced by ")[1].split()[0]
+        assert note == said.format(kind_of[name], instead)
+        assert instead != "b3-32"
+    assert on.world.last_plan["controller"] == "disruption"
+    assert json.loads(on.world.last_plan["plan.json"])["delete"][0]["nodeClaim"] == "large"
+    assert unwritten(on, "node-large")
+    assert not conditions.is_true(on.claims()["large"], "DisruptionReason")
+
+    for _ in range(5):
+        on.now += 20
+        running.tick()
+    assert len(would(on)) == 2
+
+
+def test_a_dry_run_tells_of_empty_and_of_expired_nodes():
+    """Expiry needs no plan; an empty node has no replacement."""
+    on = stage.Stage(dry_run=True)
+    on.node_pool()
+    on.machine("idle", "b3-8")
+    on.machine("old", "b3-8")
+    old = on.claims()["old"]
+    old["spec"]["expireAfter"] = "30s"
+    on.put(kinds.NODE_CLAIM, old)
+    on.now += 60
+    chosen(on, loop(on))
+
+    expired = "Would disrupt {}: Expired; not done, this is a dry run"
+    empty = "Would disrupt {}: Empty; not done, this is a dry run"
+    assert set(would(on)) >= {
+        ("node-old", expired.format("Node")),
+        ("old", expired.format("NodeClaim")),
+        ("node-idle", empty.format("Node")),
+        ("idle", empty.format("NodeClaim")),
+    }
+    assert unwritten(on, "node-idle", "node-old")
+
+
+def test_a_dry_run_leaves_what_is_under_way_and_static_pools_alone():
+    """A disruption that a controller without dry run began is its to end; so is the size of a static pool."""
+    on = stage.Stage(dry_run=True)
+    on.node_pool(replicas=0)
+    on.machine("marked", "b3-8", "DisruptionReason", pods=1)
+    chosen(on, loop(on))
+
+    assert not would(on)
+    assert unwritten(on, "node-marked")
+    assert conditions.is_true(on.claims()["marked"], "DisruptionReason")
