@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from catalog import catalogue as catalogues
+from catalog import flavor as flavors
 from catalog import unavailable
 from controller import names, settings
 from controller.kube import api as apis
@@ -18,6 +19,14 @@ from controller.ovh import client as ovh
 from controller.ovh import errors
 
 Object = dict[str, Any]
+
+OVER_QUOTA = "project quota"
+"""Why an offering was refused when the project's quota was used up."""
+
+
+def quota_of(of: flavors.Flavor) -> dict[str, int]:
+    """What a machine of a flavor takes of a quota: vcpus, memory_mb (a nominal GiB is 1000 of them) and instances."""
+    return {"vcpus": of.vcpus, "memory_mb": of.memory_gib * 1000, "instances": 1}
 
 
 @dataclasses.dataclass(slots=True)
@@ -109,6 +118,31 @@ class World:
         until = self.now() + unavailable.patience(known.gpus if known else 0)
         with self.lock:
             self.unavailable.mark(flavor, zone, until, reason)
+
+    def relent(self, before: Place, after: Place) -> bool:
+        """
+        Forget refusals for want of quota where OVH tells of more room than before, and of enough for a machine.
+
+        Without more room a refusal stands, whatever OVH tells: it may be for a quota that it does not tell. Whether
+        there was anything to forget.
+        """
+        grown = any(
+            room is None or room > (before.quota.get(key) or 0)
+            for key, room in after.quota.items()
+            if key not in before.quota or before.quota[key] is not None
+        )
+        if not grown:
+            return False
+        known, now, found = self.catalogue().flavors, self.now(), False
+        with self.lock:
+            for flavor, zone in self.unavailable.pairs(now):
+                of = known.get(flavor)
+                if of is None or zone not in after.zones or self.unavailable.reason(flavor, zone, now) != OVER_QUOTA:
+                    continue
+                if all(room is None or room >= quota_of(of)[key] for key, room in after.quota.items()):
+                    self.unavailable.forget(flavor, zone)
+                    found = True
+        return found
 
     def refused(self) -> frozenset[tuple[str, str]]:
         """Offerings that are not to be asked for at the moment."""

@@ -279,7 +279,7 @@ class Cloud:
         """Remember the refusal and let the claim go, so that the next batch plans around it."""
         reasons = {
             types.Phase.OUT_OF_STOCK: "out of stock",
-            types.Phase.OUT_OF_QUOTA: "project quota",
+            types.Phase.OUT_OF_QUOTA: world.OVER_QUOTA,
             types.Phase.BROKEN: "broken",
         }
         if failure.phase is not types.Phase.BROKEN:
@@ -329,7 +329,7 @@ class Cloud:
         if isinstance(error, errors.StockError):
             reason = "out of stock"
         elif isinstance(error, errors.QuotaError):
-            reason = "project quota"
+            reason = world.OVER_QUOTA
         elif isinstance(error, errors.BadRequestError):
             reason = "refused"
         else:

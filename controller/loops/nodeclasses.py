@@ -281,7 +281,9 @@ class NodeClasses:
                 del old
             body = {"status": {**changed, **({"conditions": after} if after is not None else {})}}
             shared.patch(kinds.NODE_CLASS, item, body, subresource="status")
-        if (before is None or not before.ready) and found.place is not None:
+        if found.place is None:
+            return
+        if before is None or not before.ready or shared.relent(before, found.place):
             self._changed()
 
 

@@ -31,9 +31,6 @@ REFUSALS = 3
 OF_OFFERINGS = ("nodepool", "node_affinity", "resources")
 """Rules by which a pod is left out for want of an offering that suits it."""
 
-OVER_QUOTA = "project quota"
-"""What `World.refuse` is told when a request was refused for the quota's sake."""
-
 
 def expected(claims: Iterable[world.Object], gpu: bool) -> float:
     """Seconds from a claim to its ready node: the median of the newest nodes with GPUs, or of those without."""
@@ -152,7 +149,7 @@ def _refusals(refused: Mapping[tuple[str, str], str], left: plans.Unschedulable)
 def _pools(shared: world.World, plan: plans.Plan, refused: Mapping[tuple[str, str], str]) -> None:
     """Events on the NodePools whose limits, or the project's quota, keep pods waiting."""
     full: dict[tuple[str, str, str], int] = {}
-    over = {flavor for (flavor, _), reason in refused.items() if reason == OVER_QUOTA}
+    over = {flavor for (flavor, _), reason in refused.items() if reason == world.OVER_QUOTA}
     for left in plan.unschedulable:
         for reason in left.reasons:
             about, message = "", reason.message
@@ -161,7 +158,7 @@ def _pools(shared: world.World, plan: plans.Plan, refused: Mapping[tuple[str, st
             elif reason.constraint == "ovh" and "quota" in reason.message:
                 about = "QuotaReached"
             elif over and reason.constraint in OF_OFFERINGS:
-                about, message = "QuotaReached", f"OVHcloud has refused {', '.join(sorted(over))}: {OVER_QUOTA}"
+                about, message = "QuotaReached", f"OVHcloud has refused {', '.join(sorted(over))}: {world.OVER_QUOTA}"
             if about:
                 mark = (reason.node_pool, about, message)
                 full[mark] = full.get(mark, 0) + 1

@@ -153,9 +153,8 @@ class Questions:
             answered = has_machine and machines.get(claim["metadata"]["name"], 0.0) < asked
             if flavor is None or world.deleting(claim) or answered:
                 continue
-            waiting["vcpus"] += flavor.vcpus
-            waiting["memory_mb"] += flavor.memory_gib * 1000
-            waiting["instances"] += 1
+            for key, amount in world.quota_of(flavor).items():
+                waiting[key] += amount
         left: dict[str, int | None] = {}
         with shared.lock:
             for place in shared.places.values():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller import names
+from controller import names, world
 from controller.kube import kinds
 from controller.loops import nodeclasses
 from tests.controller.loops import make, stage
@@ -132,6 +132,32 @@ def test_a_class_that_changes_meanwhile_is_looked_at_again(classes, monkeypatch)
 
     assert classes.finalizers() == [names.NODE_CLASS_FINALIZER]
     assert classes.on.world.places["default"].ready
+
+
+def test_a_quota_that_was_raised_makes_its_refusals_good(classes):
+    """At the next look, where it is enough for a machine; what is out of stock stays refused, and so does a rumour."""
+    classes.ovh.control("PATCH", "/quota/GRA11", {"cores": 1})
+    classes.loop.tick()
+    shared, woken = classes.on.world, classes.woken
+    shared.refuse("b3-8", "nova", world.OVER_QUOTA)
+    shared.refuse("b3-64", "nova", world.OVER_QUOTA)
+    shared.refuse("b3-16", "nova", "out of stock")
+    classes.loop.tick()
+    assert len(shared.refused()) == 3
+    assert classes.woken == woken
+
+    classes.ovh.control("PATCH", "/quota/GRA11", {"cores": 4})
+    classes.loop.tick()
+    assert shared.refused() == {("b3-64", "nova"), ("b3-16", "nova")}
+    assert classes.woken == woken + 1
+
+    shared.refuse("b3-8", "nova", world.OVER_QUOTA)
+    classes.loop.tick()
+    assert ("b3-8", "nova") in shared.refused()
+
+    classes.ovh.control("PATCH", "/quota/GRA11", {"cores": -1})
+    classes.loop.tick()
+    assert shared.refused() == {("b3-16", "nova")}
 
 
 def test_the_first_claims_are_named():

@@ -94,7 +94,7 @@ def test_a_refusal_of_ovhcloud_is_told_to_the_pods_that_it_keeps_waiting():
         (kinds.NODE_POOL, pool),
     ):
         shared.mirror.observe(kind, {**item, "metadata": {**item["metadata"], "resourceVersion": "1"}})
-    shared.refuse("b2-15", "nova", notices.OVER_QUOTA)
+    shared.refuse("b2-15", "nova", world.OVER_QUOTA)
     of = builders.cluster(*builders.pods("web", 2))
     offering = plans.Reason("general", "no instance type has enough resources", "resources", 3)
     taint = plans.Reason("general", "did not tolerate taint", "taints", 3)
