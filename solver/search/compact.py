@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from solver import problem as problems
 from solver.search import field as fields
 from solver.search import linear
 
@@ -274,3 +275,14 @@ def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: 
     program.add_entries(rows[position[kind[keep]]], keep, weight[keep])
     program.add_entries(rows, first_node + used, np.full(len(used), -1.0))
     return rows, used
+
+
+def limits_of(problem: problems.Problem, field: fields.Field) -> Limits | None:
+    """NodePool limits and quota over the kinds of a field; twins share their amounts."""
+    if not problem.caps:
+        return None
+    first = np.array([t[0] for t in field.twins], dtype=np.int64)
+    return Limits(
+        np.array([c.per_offer[first] for c in problem.caps], dtype=np.float64),
+        np.array([c.room for c in problem.caps], dtype=np.float64),
+    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
 from solver import problem as problems
-from solver.search import engine, existing, pack, removal
+from solver.search import existing, pack, removal
 from solver.search import field as fields
 from solver.search import fill as fills
 
@@ -333,7 +333,7 @@ class _Neighbourhoods:
                 take = np.minimum(fillings[row][pick], left)
                 left = left - take
                 if take.any():
-                    placed[int(part.old[row])] = engine.counts_of(take)
+                    placed[int(part.old[row])] = pack.counts_of(take)
         kinds: list[int] = []
         rows: list[Ints] = []
         for pattern, number in zip(table, times, strict=True):
@@ -349,5 +349,5 @@ class _Neighbourhoods:
             self.packer.shrink(kind, counts)
             for k, row_counts in zip(kind.tolist(), counts, strict=True):
                 offer = self._twin(k, part.zone)
-                new.append((offer if offer is not None else int(self.field.twins[k][0]), engine.counts_of(row_counts)))
+                new.append((offer if offer is not None else int(self.field.twins[k][0]), pack.counts_of(row_counts)))
         return problems.Solution(tuple(new), placed, best.removed | frozenset(goes))

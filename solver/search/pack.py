@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from solver import problem as problems
 from solver.search import compact, knapsack, merge
 from solver.search import field as fields
 from solver.search import fill as fills
@@ -292,3 +293,9 @@ class Packer:
         best = price.argmin(axis=1)
         better = price[np.arange(len(kind)), best] < field.cost[kind]
         kind[better] = best[better]
+
+
+def counts_of(row: NDArray[np.integer]) -> problems.Counts:
+    """Pairs of class and number from a row."""
+    used = np.flatnonzero(row)
+    return tuple((int(c), int(row[c])) for c in used)

@@ -25,3 +25,21 @@ def best_places(problem: problems.Problem) -> problems.Problem:
     heaviest = np.where(offer_ok, problem.offer_rank, far).min(axis=1, initial=far)
     offer_ok &= problem.offer_rank == heaviest[:, None]
     return dataclasses.replace(problem, offer_ok=offer_ok, node_ok=problem.node_ok & (node_penalty <= least[:, None]))
+
+
+def is_exact(problem: problems.Problem, narrow: problems.Problem, value: problems.Value) -> bool:
+    """Whether solutions outside the narrowed masks are worse than one of this value: only then bounds on these hold."""
+    if (problem.offer_ok == narrow.offer_ok).all() and (problem.node_ok == narrow.node_ok).all():
+        return True
+    return not any(value.unplaced) and value.rank == 0 and value.preferences <= least_penalty(problem)
+
+
+def least_penalty(problem: problems.Problem) -> int:
+    """The unmet preferences that no solution placing all pods can avoid, by place alone."""
+    far = np.int64(1) << 60
+    least = np.minimum(
+        np.where(problem.offer_ok, problem.offer_penalty, far).min(axis=1, initial=far),
+        np.where(problem.node_ok, problem.node_penalty, far).min(axis=1, initial=far),
+    )
+    there = problem.counts > 0
+    return int((least * problem.counts)[there].sum())

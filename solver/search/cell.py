@@ -1,0 +1,334 @@
+"""
+One cell at work: existing room first, then new nodes along the relaxation, columns, and neighbourhoods.
+
+A cell is a set of places that no rule across nodes tells apart, with the pods that it gets (`cells`): here packing is all
+that is left to decide.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import problem as problems
+from solver.search import cells as splits
+from solver.search import columns as patterns
+from solver.search import compact, existing, merge, pack, params, recombine, shapes
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+Told = Callable[[patterns.Columns], bool]
+
+REFILLS = 12
+RECOMBINED = 0.2
+"""Share of neighbourhoods that are recombined; the others are larger and packed anew, by a relaxation of their own."""
+WARM_ENOUGH = 1.02
+"""Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
+COLUMN_CLASSES = 150
+"""Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+UNDEALT = 0.02
+"""Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
+COLUMN_SECONDS = 2.0
+"""With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
+QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
+"""
+When quick and exact pricing end, as shares of the time left; the last where the bound is further from the master than
+the plan is, so that neighbourhoods could close the smaller part of the gap only.
+"""
+ROUNDINGS = 4
+"""Random packings of the pods that whole parts of a master leave over."""
+
+
+@dataclasses.dataclass(slots=True)
+class Cell:
+    """
+    One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
+    (S,) for new nodes, the packing of these, the share of the time that it took, and patterns `known` for it.
+    """
+
+    field: fields.Field
+    shapes: shapes.Shapes
+    nodes: Ints
+    on_nodes: Ints
+    pods: Ints
+    counts: Ints
+    packing: pack.Packing
+    packer: pack.Packer | None
+    volumes: compact.Volumes | None = None
+    merged: merge.Merged | None = None
+    took: float = 0.0
+    known: tuple[Ints, NDArray[np.int32]] | None = None
+
+    def cost(self) -> float:
+        """Micro-euro per hour of the new nodes, charges included."""
+        return self.packing.cost(self.field)
+
+    def know(self, found: Iterable[tuple[Ints, NDArray[np.int32]]]) -> None:
+        """Remember patterns, as kinds and pods of each shape (P, S), that some of its pods could fill."""
+        kinds, rows = zip(*found, strict=True)
+        kind, counts = np.concatenate(kinds), np.minimum(np.concatenate(rows), self.counts).astype(np.int32)
+        some = counts.any(axis=1)
+        self.known = kind[some], counts[some]
+
+
+class CellPacker:
+    """Packs cells of a narrowed problem; `start` are new nodes of an earlier solution, as (offer, pods by class)."""
+
+    def __init__(
+        self,
+        narrow: problems.Problem,
+        settings: params.Params,
+        budget: params.Budget,
+        rng: np.random.Generator,
+        start: tuple[tuple[int, problems.Counts], ...] = (),
+    ) -> None:
+        self.narrow = narrow
+        self.settings = settings
+        self.budget = budget
+        self.rng = rng
+        self.start = start
+
+    def pack_all(self, cells: splits.Cells, table: Ints) -> list[Cell]:
+        """Pack every cell that gets pods (C, cells)."""
+        return [self.pack_cell(cells, index, table[:, index]) for index in range(cells.count) if table[:, index].any()]
+
+    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
+        """Pack one cell with pods of each class (C,)."""
+        offers = np.flatnonzero(cells.of_offer == index)
+        nodes = np.flatnonzero(cells.of_node == index)
+        field = fields.make(self.narrow, offers, counts > 0)
+        if field.requests.shape[1] == 0:
+            field = dataclasses.replace(field, resources=np.arange(self.narrow.requests.shape[1]))
+        room = existing.groups(self.narrow, field, nodes, counts > 0)
+        on_nodes = np.zeros((len(nodes), len(counts)), dtype=np.int64)
+        if room.ok.any():
+            value = np.ones(len(counts))
+            if len(field.cost):
+                merged = merge.merge(field, counts.astype(np.float64), up=True)
+                volumes = self._guide(merged, room)
+                value = self._values(field, volumes) if volumes is not None else value
+            exact = dataclasses.replace(field, requests=self.narrow.requests[:, field.resources].astype(np.float64))
+            on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
+        pods = counts - on_nodes.sum(axis=0)
+        for extra in (shapes.SPLITS, shapes.ANY):
+            cell = self._pack_shapes(shapes.reduce(field, pods, extra), nodes, on_nodes, pods)
+            if cell.shapes.dealt.owner.shape[1] == 0:
+                break
+            dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
+            if cell.packing.counts.sum() - dealt <= UNDEALT * dealt:
+                break
+        return cell
+
+    def _pack_shapes(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints) -> Cell:
+        """New nodes of a cell for the pods that its existing nodes do not take."""
+        left = small.sums(pods)
+        cell = Cell(small.field, small, nodes, on_nodes, pods, left, pack.nothing(left), None)
+        if not len(cell.field.cost) or not left.any():
+            return cell
+        cell.merged = merge.merge(cell.field, left.astype(np.float64), up=True)
+        cell.volumes = self._guide(cell.merged, None)
+        if cell.volumes is None:
+            return cell
+        kinds = np.flatnonzero(cell.volumes.nodes > 0.01)
+        if not len(kinds):
+            kinds = np.arange(len(cell.field.cost))
+        cell.packer = pack.Packer(
+            cell.field, self._values(cell.field, cell.volumes), kinds, self.rng, self.settings.stop
+        )
+        warm = self._pack_warm(cell)
+        if warm is not None and warm.cost(cell.field) <= WARM_ENOUGH * cell.volumes.bound:
+            cell.packing = warm
+            return cell
+        started = self.budget.spent()
+        cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
+        cell.took = self.budget.spent() - started
+        if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
+            cell.packing = warm
+        return cell
+
+    def _pack_warm(self, cell: Cell) -> pack.Packing | None:
+        """The nodes of a cell that the solution to start from has, and new ones for the pods that these do not hold."""
+        assert cell.packer is not None
+        kind_of = {int(offer): kind for kind, twins in enumerate(cell.field.twins) for offer in twins}
+        kinds: list[int] = []
+        rows: list[NDArray[np.int32]] = []
+        left = cell.counts.copy()
+        for offer, counts in self.start:
+            row = np.zeros(len(left), dtype=np.int32)
+            shape = cell.shapes.index[[c for c, _ in counts]]
+            np.add.at(row, shape, [n for _, n in counts])
+            if offer in kind_of and (shape >= 0).all() and (row <= left).all():
+                kinds.append(kind_of[offer])
+                rows.append(row)
+                left -= row
+        if not rows:
+            return None
+        rest = self._pack_rest(cell, left)
+        packing = pack.Packing(np.array(kinds), np.stack(rows), left).joined(rest)
+        cell.packer.shrink(packing.kind, packing.counts)
+        return packing
+
+    def _guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
+        """The relaxation of a cell, with pods left out at a price when not all can be placed."""
+        there = None if room is None else merge.room_of(merged, room)
+        limits = compact.limits_of(self.narrow, merged.field)
+        volumes = compact.solve(merged.field, merged.counts, room=there, limits=limits, strong=False)
+        if volumes is None:
+            penalty = float(merged.field.cost.max(initial=1.0)) * 1000
+            volumes = compact.solve(
+                merged.field, merged.counts, room=there, limits=limits, penalty=penalty, strong=False
+            )
+        return volumes
+
+    def _values(self, field: fields.Field, volumes: compact.Volumes) -> Floats:
+        """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
+        worth = compact.worths(field, volumes.prices, limits=compact.limits_of(self.narrow, field))
+        return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
+
+    def refill(self, cell: Cell, share: float, done: Callable[[], bool]) -> None:
+        """Construct again with other draws of the generator while that is cheap, and keep the best."""
+        assert cell.packer is not None
+        assert cell.volumes is not None
+        assert cell.merged is not None
+        until = min(1.0, self.budget.spent() + share)
+        for _ in range(REFILLS):
+            if self.budget.spent() + cell.took > until or done():
+                return
+            packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged)
+            self.budget.tick()
+            if packing.left.sum() <= cell.packing.left.sum() and packing.cost(cell.field) < cell.cost():
+                cell.packing = packing
+
+    def neighbourhood(self, cell: Cell, known: patterns.Columns | None) -> float:
+        """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
+        assert cell.packer is not None
+        packing, packer = cell.packing, cell.packer
+        if self.rng.random() < RECOMBINED:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
+            new = recombine.recombine(
+                packer, packing.kind[nodes], packing.counts[nodes], known, deterministic=self.settings.deterministic
+            )
+        else:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
+            new = self._pack_rest(cell, packing.counts[nodes].sum(axis=0).astype(np.int64))
+            packer.shrink(new.kind, new.counts)
+        if new is None or new.left.any():
+            return 0.0
+        saved = float(cell.field.cost[packing.kind[nodes]].sum()) - new.cost(cell.field)
+        if saved < 0:
+            return 0.0
+        cell.packing = packing.exchanged(nodes, new)
+        return saved
+
+    def few(self, cell: Cell) -> bool:
+        """Whether column generation pays in a cell."""
+        if cell.packing.left.any() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
+            return False
+        return cell.field.host.empty or self.settings.time_limit >= COLUMN_SECONDS
+
+    def generate(self, cell: Cell, bound: float | None, share: float, told: Told) -> patterns.Columns:
+        """
+        Column generation in a cell, and what whole nodes it makes of it.
+
+        Parameters
+        ----------
+        cell: the cell; its packing is replaced by cheaper ones.
+        bound: the bound so far where the cell is the whole problem, so that bounds on the cell count for it; else None.
+        share: of the time left.
+        told: is told after each method of pricing; whether to stop.
+        """
+        assert cell.packer is not None
+        assert cell.volumes is not None
+        whole = bound is not None
+        columns = patterns.Columns(
+            cell.field,
+            cell.counts,
+            cell.packer.value,
+            cell.volumes.bound if bound is None else bound,
+            self.narrow.node_charge,
+        )
+        columns.add_singles()
+        columns.add(cell.packing.kind, cell.packing.counts)
+        if cell.known is not None:
+            columns.add(*cell.known)
+        start = self.budget.spent()
+        until = start
+
+        def stop() -> bool:
+            return self.budget.over(until)
+
+        effort = patterns.Effort(
+            stop,
+            self.budget.tick,
+            self.settings.seed,
+            1 if self.settings.deterministic else 2,
+        )
+        part = QUICK_SHARE
+        for method in (columns.generate, columns.close):
+            until = start + (1.0 - start) * part * share
+            master = method(self.rng, effort)
+            if master is not None:
+                cell.packer.value = np.maximum(master.duals, 1e-6)
+                self._round(cell, columns, master, stop)
+            if told(columns) or master is None:
+                break
+            part = CLOSE_SHARE
+            if whole and cell.cost() - master.value < master.value - columns.bound:
+                part = PROOF_SHARE
+        return columns
+
+    def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:
+        """Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest."""
+        assert cell.packer is not None
+        for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
+            for _ in range(ROUNDINGS):
+                rest = self._pack_rest(cell, left)
+                packing = pack.Packing(kind, rows, left).joined(rest)
+                cell.packer.shrink(packing.kind, packing.counts)
+                if not packing.left.any() and packing.cost(cell.field) < cell.cost():
+                    cell.packing = packing
+                if not left.any() or stop():
+                    break
+
+    def _pack_rest(self, cell: Cell, left: Ints) -> pack.Packing:
+        """New nodes for some of a cell's pods."""
+        assert cell.packer is not None
+        if not left.any():
+            return pack.nothing(left)
+        merged = merge.merge(cell.field, left.astype(np.float64), up=True)
+        volumes = self._guide(merged, None)
+        return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged)
+
+
+def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Generator) -> problems.Solution:
+    """One solution from all cells; twins of a kind are used so that OVH pools that exist are filled first."""
+    free = problem.pools.free.copy()
+    exists = problem.pools.exists
+    new: list[tuple[int, problems.Counts]] = []
+    placed: dict[int, problems.Counts] = {}
+    for cell in work:
+        for row, node in enumerate(cell.nodes):
+            if cell.on_nodes[row].any():
+                placed[int(node)] = pack.counts_of(cell.on_nodes[row])
+        rows = cell.shapes.deal(cell.pods, cell.packing.counts, rng)
+        for kind in np.unique(cell.packing.kind):
+            twins = cell.field.twins[kind]
+            order = sorted(twins, key=lambda o: (not exists[problem.offers[o].pool], o))
+            position = 0
+            for row in rows[cell.packing.kind == kind]:
+                while (
+                    position + 1 < len(order)
+                    and exists[problem.offers[order[position]].pool]
+                    and free[problem.offers[order[position]].pool] <= 0
+                ):
+                    position += 1
+                offer = int(order[position])
+                free[problem.offers[offer].pool] -= 1
+                if row.any():
+                    new.append((offer, pack.counts_of(row)))
+    return problems.Solution(new=tuple(new), placed=placed)

@@ -1,0 +1,77 @@
+"""The best solution so far, what is proved about it, and how it came about."""
+
+from __future__ import annotations
+
+from solver import evaluate
+from solver import plan as plans
+from solver import problem as problems
+from solver.search import params
+
+
+class Incumbent:
+    """
+    The best valid solution of a problem, its `value` and the `strategy` that found it; the highest `bound` on what new
+    nodes cost (micro-euro per hour, 0: none yet), and whether the value is proved `optimal`.
+    """
+
+    def __init__(self, problem: problems.Problem, settings: params.Params) -> None:
+        self.problem = problem
+        self.settings = settings
+        self.budget = params.Budget(settings)
+        self.best: problems.Solution = problems.Solution()
+        self.value: problems.Value = evaluate.value(problem, self.best)
+        self.bound: float = 0.0
+        self.optimal = False
+        self.strategy = "heuristic"
+        self.phases: list[plans.Phase] = []
+
+    def offer(self, solution: problems.Solution, strategy: str) -> bool:
+        """Take a solution as the incumbent when it is valid and better."""
+        value = evaluate.value(self.problem, solution)
+        if not value < self.value:
+            return False
+        if evaluate.violations(self.problem, solution):
+            return False
+        self.best, self.value, self.strategy = solution, value, strategy
+        return True
+
+    def phase(self, name: str, started: float) -> None:
+        """Record a phase and report progress."""
+        self.phases.append(plans.Phase(name, self.budget.seconds() - started, evaluate.price(self.problem, self.best)))
+        self.report()
+
+    def report(self) -> None:
+        """Tell the caller how things stand."""
+        bound = int(self.bound) if self.bound > 0 else None
+        self.settings.progress(params.Progress(self.budget.seconds(), evaluate.price(self.problem, self.best), bound))
+
+    def gap(self) -> float:
+        """Relative distance of the incumbent to the bound; infinite without a bound."""
+        if self.bound <= 0:
+            return 0.0 if self.value.cost <= 0 else float("inf")
+        return max(0.0, self.value.cost - self.bound) / self.bound
+
+    def unplaced(self) -> bool:
+        """Whether the incumbent leaves pods out."""
+        return any(self.value.unplaced)
+
+    def done(self) -> bool:
+        """Whether to stop: proved, good enough, or out of time."""
+        return self.optimal or (self.gap() <= max(self.settings.gap, 0.0) and not self.unplaced()) or self.budget.over()
+
+    def lift(self, bound: float) -> None:
+        """A bound is known."""
+        self.bound = max(self.bound, bound)
+
+    def proved(self) -> None:
+        """The incumbent is optimal."""
+        self.optimal = True
+        self.bound = float(self.value.cost)
+
+    def charge_share(self) -> float:
+        """
+        The largest share that the node charge can have in what a node costs: takes charges out of a bound that counts
+        them.
+        """
+        cheapest = int(self.problem.prices.min(initial=1 << 40))
+        return self.problem.node_charge / max(1, cheapest + self.problem.node_charge)

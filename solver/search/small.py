@@ -1,0 +1,122 @@
+"""Small problems as a whole: by enumeration of patterns where amounts are all that binds, and by the exact model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.search import columns as patterns
+from solver.search import exhaust, incumbent, params
+from solver.search import field as fields
+
+Ints = NDArray[np.int64]
+
+SMALL_PODS = 60
+SMALL_CLASSES = 12
+ENUMERATE_SHARE, GLANCE_SHARE = 0.2, 0.04
+"""Shares of the time left for each step of enumeration, and for the incumbent before it."""
+BRANCHES = 500
+"""Nodes of the search tree that a cover may take when the clock does not count."""
+
+
+class Small:
+    """Exact methods for one problem; `patterns` counts those looked at."""
+
+    def __init__(self, known: incumbent.Incumbent, rng: np.random.Generator) -> None:
+        self.problem = known.problem
+        self.settings: params.Params = known.settings
+        self.known = known
+        self.rng = rng
+        self.patterns = 0
+
+    def applies(self) -> bool:
+        """Whether the exact model can carry the whole problem."""
+        return int(self.problem.counts.sum()) <= SMALL_PODS and len(self.problem.classes) <= SMALL_CLASSES
+
+    def enumerate(self, whole: fields.Field) -> None:
+        """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
+        counts = np.where(self.placeable(), self.problem.counts, 0)
+        out = self.problem.counts - counts
+        if not counts.any() or not exhaust.applies(self.problem, counts) or sum(self.known.value.unplaced) > out.sum():
+            return
+        started, spent = self.known.budget.seconds(), self.known.budget.spent()
+
+        def stop() -> bool:
+            return self.known.budget.over(spent + (1.0 - spent) * ENUMERATE_SHARE)
+
+        workers = 1 if self.settings.deterministic else self.settings.workers
+        effort = patterns.Effort(stop, self.known.budget.tick, self.settings.seed, min(workers, 2))
+        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
+        columns.add_singles()
+        master = columns.close(self.rng, effort)
+        if master is None:
+            return
+        charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
+        duals = columns.centre
+        there = exhaust.on_nodes(self.problem, charged, counts, duals)
+        if there is None:
+            return
+        few = exhaust.Rows(columns.kind, columns.counts.astype(np.int64))
+        self.cover(charged, few, there, counts, GLANCE_SHARE)
+        best = [(each @ duals).max(initial=0.0) for each in there]
+        gap = self.known.value.cost - float(duals @ counts) + sum(best)
+        rows = exhaust.patterns(charged, counts, duals, gap, stop)
+        if rows is not None:
+            there = [each[each @ duals >= most - gap - 1e-6] for each, most in zip(there, best, strict=True)]
+            self.patterns += len(rows.kind)
+            bound = self.cover(charged, rows, there, counts, ENUMERATE_SHARE)
+            if bound is not None and self.known.value.cost <= bound:
+                self.known.proved()
+        self.known.phase("enumeration", started)
+
+    def cover(
+        self, field: fields.Field, rows: exhaust.Rows, there: list[Ints], counts: Ints, share: float
+    ) -> int | None:
+        """The best choice among patterns as an incumbent; the bound on any such choice, None when time was short."""
+        found = exhaust.cover(
+            self.problem,
+            field,
+            rows,
+            there,
+            counts,
+            seed=self.settings.seed,
+            time_limit=self.known.budget.left() * share,
+            node_limit=BRANCHES if self.settings.deterministic else None,
+        )
+        if found is None:
+            return None
+        self.known.offer(found.solution, "exact")
+        return found.bound
+
+    def placeable(self) -> NDArray[np.bool_]:
+        """(C,) classes of which an empty node of some offer, or what is free on an existing node, holds a pod."""
+        problem = self.problem
+        ok = np.concatenate([problem.offer_ok, problem.node_ok], axis=1)
+        room = np.concatenate([problem.offer_room, problem.node_room])
+        return np.asarray(((problem.requests[:, None, :] <= room[None, :, :]).all(axis=2) & ok).any(axis=1))
+
+    def direct(self) -> None:
+        """The direct model over the whole problem, from the incumbent."""
+        from solver.model import solve as exact
+
+        started = self.known.budget.seconds()
+        answer = exact.solve_direct(
+            self.problem,
+            time_limit=self.known.budget.left() * 0.8,
+            seed=self.settings.seed,
+            workers=1 if self.settings.deterministic else self.settings.workers,
+            deterministic=self.settings.deterministic,
+            hint=self.known.best,
+            upper=self.known.value,
+            slots=None,
+            should_stop=self.settings.stop,
+        )
+        if answer.solution is not None:
+            self.known.offer(answer.solution, "exact")
+        if answer.optimal and answer.value is not None and answer.value == self.known.value:
+            self.known.proved()
+        elif answer.cost_bound is not None and not self.known.unplaced():
+            self.known.lift(float(answer.cost_bound) * (1 - self.known.charge_share()))
+        self.known.phase("exact", started)
