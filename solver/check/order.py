@@ -16,6 +16,7 @@ such a group may open a domain when it matches its own terms and no matching pod
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import random
 from collections.abc import Iterator
 
@@ -89,6 +90,10 @@ class Item:
                 return 0
         return many
 
+    def level(self) -> int:
+        """How many pods count already in the domain where most do of those that these pods would count in."""
+        return max((tally[domain] for tally, domain in self.tallies), default=0)
+
     def put(self, many: int) -> None:
         """Place some of the pods."""
         self.left -= many
@@ -110,7 +115,7 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
     for item in complete.free + complete.items:
         item.put(item.left)
     hopeless = any(complete.is_skewed(item) or complete.is_lonely(item) for item in rest)
-    if not hopeless and any(not _at_random(_Stage(now, owners), seed) for seed in range(_tries(now))):
+    if not hopeless and (not _evenly(_Stage(now, owners)) or _random_order_exists(now, owners)):
         return
     seen: set[state.PodClass] = set()
     for item in rest:
@@ -119,9 +124,10 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
             yield _verdict(now, complete, item)
 
 
-def _tries(now: state.State) -> int:
-    """How many orders are tried; with many pods one attempt takes long, and it hardly ever comes to this."""
-    return 100 if len(now.class_of) <= 100 else 10
+def _random_order_exists(now: state.State, owners: list[state.PodClass]) -> bool:
+    """Whether a random order works; few are tried with many pods: one attempt takes long, and it hardly ever comes to this."""
+    tries = 100 if len(now.class_of) <= 100 else 10
+    return any(not _at_random(_Stage(now, owners), seed) for seed in range(tries))
 
 
 def _verdict(now: state.State, complete: _Stage, item: Item) -> plan.Violation:
@@ -151,6 +157,33 @@ def _in_turns(stage: _Stage) -> list[Item]:
         waiting = [item for item in waiting if item.left]
         if not waiting or not progress:
             return waiting
+
+
+def _evenly(stage: _Stage) -> list[Item]:
+    """
+    Place one pod after the other, always where the fewest count: what is even in the end is even on the way. Pods that
+    may not be placed yet are asked again when their level is full; those left over.
+    """
+    heap = [(item.level(), index, item) for index, item in enumerate(stage.free + stage.items)]
+    heapq.heapify(heap)
+    stuck: list[tuple[int, Item]] = []
+    progress = False
+    while heap:
+        level, index, item = heapq.heappop(heap)
+        if item.level() > level:
+            heapq.heappush(heap, (item.level(), index, item))
+        elif item.legal() <= 0:
+            stuck.append((index, item))
+        else:
+            item.put(1)
+            progress = True
+            if item.left:
+                heapq.heappush(heap, (item.level(), index, item))
+        if stuck and progress and (not heap or heap[0][0] > level):
+            for each in stuck:
+                heapq.heappush(heap, (each[1].level(), *each))
+            stuck, progress = [], False
+    return [item for _, item in stuck]
 
 
 def _at_random(stage: _Stage, seed: int) -> list[Item]:

@@ -112,6 +112,31 @@ def test_a_pod_that_does_not_match_its_own_selector():
     assert verdict.broken(two, b.plan(two, placed={"web-0": "here"})) == {"topology-spread"}
 
 
+def test_groups_that_spread_over_each_other():
+    """
+    Each group has pods that no rule holds, all in one zone, and pods in the two others that follow the counts of every
+    group. With the free ones in place first nobody else may join; filled evenly, everybody may.
+    """
+    groups, many = 7, 12
+    all_zones = (b.A, b.B, b.C)
+    objects: list[Any] = [b.node(f"{zone[-1]}{n}", zone, "b3-32") for zone in all_zones for n in range(6)]
+    placed: dict[str, str] = {}
+    for index in range(groups):
+        home = all_zones[index % 3]
+        away = [zone[-1] for zone in all_zones if zone != home]
+        objects.append(b.pods(f"free-{index}", groups * many, b.spec(20, b.MIB), labels={"group": str(index)}))
+        placed |= {f"free-{index}-{pod}": f"{home[-1]}{pod % 6}" for pod in range(groups * many)}
+        for other in range(groups):
+            follow = b.spec(20, b.MIB, spread=(b.spread(b.ZONE, b.selector(group=str(other))),))
+            objects.append(b.pods(f"of-{index}-{other}", 2 * many, follow, labels={"group": str(index)}))
+            placed |= {f"of-{index}-{other}-{pod}": f"{away[pod % 2]}{pod // 2 % 6}" for pod in range(2 * many)}
+    world = b.cluster(*objects)
+    assert verdict.broken(world, b.plan(world, placed=placed)) == set()
+
+    del placed["of-0-1-0"], placed["of-0-1-2"]
+    assert verdict.broken(world, b.plan(world, placed=placed)) >= {"topology-spread"}
+
+
 def test_min_domains():
     """With fewer domains than minDomains the smallest count is zero."""
     narrow = b.pool(requirements=[b.requirement(b.ZONE, "In", b.A, b.B)])
