@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.e2e import controlplane, running
-from tests.e2e.test_product_faults import installed, scale, writes
+from tests.e2e.test_product_faults import bound, installed, scale, writes
 from tests.e2e.test_product_troubles import events
 from tests.e2e.test_walkthrough import get
 
@@ -27,7 +27,7 @@ def written(plane: controlplane.ControlPlane) -> set[tuple[str, str]]:
 
 def test_a_dry_run_writes_nothing_but_events(control_plane_built, tmp_path):
     """
-    Pods wait, a node class turns bad and good again, a NodePool is edited, a node stands empty: nothing is written.
+    Pods wait, a node class turns bad and good again, a NodePool is edited: nothing is written.
 
     What would be done is told all the same: on the pods, in metrics, in the log and on the page with the last plan.
     """
@@ -69,3 +69,37 @@ def test_a_dry_run_writes_nothing_but_events(control_plane_built, tmp_path):
 
         assert written(plane) == {("create", "events")}
         assert not writes(ovh)
+
+
+def test_a_dry_run_says_which_nodes_would_go(control_plane_built, tmp_path):
+    """Nodes that a controller has bought stand empty when a dry run takes its place: each says so, and all stay."""
+    with installed(tmp_path, audit=True, users={USER: ["system:masters"]}) as (plane, ovh):
+        with running.controller(plane, ovh, tmp_path, name="bought"):
+            scale(plane, 10)
+            running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+            running.until(
+                lambda: all(each["metadata"]["labels"].get("karpenter.sh/initialized") for each in get(plane, "nodes")),
+                "all nodes are initialized",
+            )
+        scale(plane, 0)
+        running.until(lambda: not get(plane, "pods"), "all pods are gone")
+        claims, bought = get(plane, "nodeclaims"), writes(ovh)
+        with running.controller(
+            plane, ovh, tmp_path, "--dry-run", "--kubeconfig", str(plane.kubeconfig_of(USER))
+        ) as controller:
+            note = "Would disrupt Node: Empty; not done, this is a dry run"
+            running.until(
+                lambda: events(plane, "Node", "DisruptionTerminating").count(note) == len(claims),
+                "every node says that it would go",
+                60,
+            )
+            eligible = 'karpenter_voluntary_disruption_eligible_nodes{reason="empty"}'
+            assert controller.metrics()[eligible] == len(claims)
+            assert "by the disruption" in controller.page("/debug/plan")
+            assert "Traceback" not in controller.log.read_text()
+
+        assert get(plane, "nodeclaims") == claims
+        taints = [taint["key"] for each in get(plane, "nodes") for taint in each["spec"].get("taints", [])]
+        assert "karpenter.sh/disrupted" not in taints
+        assert written(plane) == {("create", "events")}
+        assert writes(ovh) == bought

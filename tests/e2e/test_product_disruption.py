@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e import controlplane, running
 from tests.e2e.test_product_faults import OVH, all_gone, bound, installed, scale
-from tests.e2e.test_product_troubles import flavors
+from tests.e2e.test_product_troubles import events, flavors
 from tests.e2e.test_walkthrough import get
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -152,3 +152,25 @@ def test_a_static_pool_keeps_its_size(control_plane_built, tmp_path):
         )
         plane.run("kubectl", "scale", "nodepool/static", "--replicas=0")
         running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def test_a_deleted_node_class_waits_until_its_nodes_are_gone(control_plane_built, tmp_path):
+    """Also when the controller starts anew meanwhile: it still knows where they are to be removed."""
+    with installed(tmp_path) as (plane, ovh):
+        with running.controller(plane, ovh, tmp_path, name="before"):
+            scale(plane, 10)
+            running.until(lambda: settled(plane, 10), "ten pods are bound", 90)
+        plane.run("kubectl", "delete", "ovhnodeclass", "default", "--wait=false")
+        with running.controller(plane, ovh, tmp_path, name="after") as controller:
+            running.until(
+                lambda: events(plane, "OVHNodeClass", "WaitingOnNodeClaimTermination"), "it says what it waits for", 60
+            )
+            (note,) = events(plane, "OVHNodeClass", "WaitingOnNodeClaimTermination")
+            assert all(each["metadata"]["name"] in note for each in get(plane, "nodeclaims"))
+            scale(plane, 0)
+            plane.run("kubectl", "delete", "nodeclaims", "--all", "--wait=false")
+            running.until(lambda: not get(plane, "ovhnodeclasses"), "the class is gone", 120)
+            # What is left of OVH's pools has no nodes, and costs nothing.
+            assert not get(plane, "nodeclaims")
+            assert not running.order(ovh, "GET", "/control/state")["nodes"]
+            assert "Traceback" not in controller.log.read_text()
