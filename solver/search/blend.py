@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, linear, rows, shapes, zones
+from solver.search import compact, linear, quota, rows, shapes, zones
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -93,7 +93,8 @@ class Blend:
         for small in self.shapes:
             limits = small.sums(counts)
             none = np.zeros(len(limits))
-            self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge))
+            caps = compact.limits_of(problem, small.field)
+            self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge, caps))
             self.columns[-1].add_singles()
         self.there = np.flatnonzero(counts > 0)
         signature = zones.signatures(problem, per_cell, rooms)[self.there]
@@ -107,6 +108,7 @@ class Blend:
         self.heads = self.there[first]
         self.total: Floats = np.bincount(self.group, weights=counts[self.there].astype(np.float64)).astype(np.float64)
         self.share = np.zeros((len(counts), cells.count))
+        self.used = np.zeros((cells.count, len(problem.caps)))
         self.value = np.inf
 
     def add(self, known: Known) -> None:
@@ -146,9 +148,13 @@ class Blend:
         return bool(np.isfinite(self.value))
 
     def solve(self) -> list[Floats] | None:
-        """Solve for the patterns known so far; what a pod of each shape is worth in each cell, None without answer."""
-        program, volumes = rows.Program(), rows.Volumes.of(self.heads)
-        at = [self._new_nodes(program, volumes, index) for index in range(self.cells.count)]
+        """
+        Solve for the patterns known so far; what a pod of each shape is worth in each cell and what each limit costs
+        (`columns.Columns` explains these points), None without answer.
+        """
+        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), quota.Rows(self.problem)
+        at = [self._new_nodes(program, volumes, capped, index) for index in range(self.cells.count)]
+        limits = capped.close(program)
         for index, (field, room) in enumerate(zip(self.per_cell, self.rooms, strict=True)):
             requests = self.problem.requests[np.ix_(self.there, field.resources)].astype(np.float64)
             volumes.add_room(program, room, self._mean(requests), index)
@@ -159,7 +165,9 @@ class Blend:
             return None
         self.value = answer.objective
         self.share[self.there] = volumes.shares(answer.x, self.cells.count)[self.group]
-        return [np.where(row >= 0, np.maximum(-answer.duals[row], 0.0), 0.0) for row in at]
+        self.used = np.array([capped.used(answer.x, cell) for cell in range(self.cells.count)])
+        price = np.maximum(-answer.duals, 0.0)
+        return [np.append(np.where(row >= 0, price[row], 0.0), price[limits]) for row in at]
 
     def _mean(self, values: Floats) -> Floats:
         """Means over the pods of each group (G, X) of values of classes that are there."""
@@ -168,14 +176,16 @@ class Blend:
         result /= self.total[:, None]
         return result
 
-    def _new_nodes(self, program: rows.Program, volumes: rows.Volumes, cell: int) -> Ints:
+    def _new_nodes(self, program: rows.Program, volumes: rows.Volumes, capped: quota.Rows, cell: int) -> Ints:
         """Volumes on new nodes of a cell; the row of each shape (S,), -1 for none."""
         small, columns = self.shapes[cell], self.columns[cell]
         at = np.full(len(small.field.requests), -1, dtype=np.int64)
         usable = np.flatnonzero(small.index[self.heads] >= 0)
+        held = columns.kind if len(usable) else columns.kind[:0]
+        node = program.add(len(held), small.field.cost[held])
+        capped.add(node, held, small.field)
         if not len(usable):
             return at
-        node = program.add(len(columns.kind), small.field.cost[columns.kind])
         volume = volumes.add(program, usable, np.inf, cell)
         table = np.zeros((len(self.there), len(at)))
         shaped = np.flatnonzero(small.index[self.there] >= 0)

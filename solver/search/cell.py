@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, merge, pack, params, recombine, shapes
+from solver.search import compact, existing, merge, pack, params, quota, recombine, shapes
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,8 @@ ROUNDINGS = 4
 class Cell:
     """
     One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
-    (S,) for new nodes, the packing of these, the share of the time that it took, and patterns `known` for it.
+    (S,) for new nodes, the packing of these, the `limits` that it keeps, the share of the time that it took, and patterns
+    `known` for it.
     """
 
     field: fields.Field
@@ -61,12 +62,22 @@ class Cell:
     packer: pack.Packer | None
     volumes: compact.Volumes | None = None
     merged: merge.Merged | None = None
+    limits: compact.Limits | None = None
     took: float = 0.0
     known: tuple[Ints, NDArray[np.int32]] | None = None
 
     def cost(self) -> float:
         """Micro-euro per hour of the new nodes, charges included."""
         return self.packing.cost(self.field)
+
+    def improved_by(self, packing: pack.Packing) -> bool:
+        """Whether a packing leaves fewer pods over, or as many and costs less."""
+        left, now = packing.left.sum(), self.packing.left.sum()
+        return bool(left < now or (left == now and packing.cost(self.field) < self.cost()))
+
+    def takes(self) -> Floats:
+        """What the new nodes take of each limit (L,)."""
+        return np.zeros(0) if self.limits is None else self.limits.used(self.packing.kind)
 
     def know(self, found: Iterable[tuple[Ints, NDArray[np.int32]]]) -> None:
         """Remember patterns, as kinds and pods of each shape (P, S), that some of its pods could fill."""
@@ -93,12 +104,26 @@ class CellPacker:
         self.rng = rng
         self.start = start
 
-    def pack_all(self, cells: splits.Cells, table: Ints) -> list[Cell]:
-        """Pack every cell that gets pods (C, cells)."""
-        return [self.pack_cell(cells, index, table[:, index]) for index in range(cells.count) if table[:, index].any()]
+    def pack_all(self, cells: splits.Cells, table: Ints, planned: Floats) -> list[Cell]:
+        """
+        Pack every cell that gets pods (C, cells). Of limits each may take what those before it left and those after it
+        are not `planned` (cells, L) to take.
+        """
+        work: list[Cell] = []
+        with_pods = np.flatnonzero(table.any(axis=0))
+        for position, index in enumerate(with_pods):
+            taken = [cell.takes() for cell in work] + list(planned[with_pods[position + 1 :]])
+            work.append(self.pack_cell(cells, int(index), table[:, index], quota.left(self.narrow, taken)))
+        return work
 
-    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints) -> Cell:
-        """Pack one cell with pods of each class (C,)."""
+    def allot(self, cell: Cell, work: Iterable[Cell]) -> None:
+        """Let a cell take of limits what the nodes of the others leave."""
+        if cell.limits is not None:
+            taken = (each.takes() for each in work if each is not cell)
+            cell.limits = dataclasses.replace(cell.limits, room=quota.left(self.narrow, taken))
+
+    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints, limit: Floats) -> Cell:
+        """Pack one cell with pods of each class (C,); its new nodes may take `limit` (L,) of limits."""
         offers = np.flatnonzero(cells.of_offer == index)
         nodes = np.flatnonzero(cells.of_node == index)
         field = fields.make(self.narrow, offers, counts > 0)
@@ -110,13 +135,14 @@ class CellPacker:
             value = np.ones(len(counts))
             if len(field.cost):
                 merged = merge.merge(field, counts.astype(np.float64), up=True)
-                volumes = self._guide(merged, room)
-                value = self._values(field, volumes) if volumes is not None else value
+                limits = compact.limits_of(self.narrow, field, limit)
+                volumes = self._guide(merged, room, limits)
+                value = self._values(field, volumes, limits) if volumes is not None else value
             exact = dataclasses.replace(field, requests=self.narrow.requests[:, field.resources].astype(np.float64))
             on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
         pods = counts - on_nodes.sum(axis=0)
         for extra in (shapes.SPLITS, shapes.ANY):
-            cell = self._pack_shapes(shapes.reduce(field, pods, extra), nodes, on_nodes, pods)
+            cell = self._pack_shapes(shapes.reduce(field, pods, extra), nodes, on_nodes, pods, limit)
             if cell.shapes.dealt.owner.shape[1] == 0:
                 break
             dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
@@ -124,28 +150,29 @@ class CellPacker:
                 break
         return cell
 
-    def _pack_shapes(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints) -> Cell:
+    def _pack_shapes(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints, limit: Floats) -> Cell:
         """New nodes of a cell for the pods that its existing nodes do not take."""
         left = small.sums(pods)
         cell = Cell(small.field, small, nodes, on_nodes, pods, left, pack.nothing(left), None)
+        cell.limits = compact.limits_of(self.narrow, small.field, limit)
         if not len(cell.field.cost) or not left.any():
             return cell
         cell.merged = merge.merge(cell.field, left.astype(np.float64), up=True)
-        cell.volumes = self._guide(cell.merged, None)
+        cell.volumes = self._guide(cell.merged, None, cell.limits)
         if cell.volumes is None:
             return cell
         kinds = np.flatnonzero(cell.volumes.nodes > 0.01)
         if not len(kinds):
             kinds = np.arange(len(cell.field.cost))
-        cell.packer = pack.Packer(
-            cell.field, self._values(cell.field, cell.volumes), kinds, self.rng, self.settings.stop
-        )
+        value = self._values(cell.field, cell.volumes, cell.limits)
+        charge = 0.0 if cell.limits is None else cell.limits.charge(cell.volumes.prices.limits)
+        cell.packer = pack.Packer(cell.field, value, kinds, self.rng, self.settings.stop, charge)
         warm = self._pack_warm(cell)
         if warm is not None and warm.cost(cell.field) <= WARM_ENOUGH * cell.volumes.bound:
             cell.packing = warm
             return cell
         started = self.budget.spent()
-        cell.packing = cell.packer.construct(left, cell.volumes, cell.merged)
+        cell.packing = cell.packer.construct(left, cell.volumes, cell.merged, cell.limits)
         cell.took = self.budget.spent() - started
         if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
             cell.packing = warm
@@ -166,17 +193,19 @@ class CellPacker:
                 kinds.append(kind_of[offer])
                 rows.append(row)
                 left -= row
-        if not rows:
+        kept = np.array(kinds, dtype=np.int64)
+        if not rows or (cell.limits is not None and (cell.limits.used(kept) > cell.limits.room).any()):
             return None
-        rest = self._pack_rest(cell, left)
-        packing = pack.Packing(np.array(kinds), np.stack(rows), left).joined(rest)
-        cell.packer.shrink(packing.kind, packing.counts)
+        rest = self._pack_rest(cell, left, kept)
+        packing = pack.Packing(kept, np.stack(rows), left).joined(rest)
+        cell.packer.shrink(packing.kind, packing.counts, cell.limits)
         return packing
 
-    def _guide(self, merged: merge.Merged, room: compact.Room | None) -> compact.Volumes | None:
+    def _guide(
+        self, merged: merge.Merged, room: compact.Room | None, limits: compact.Limits | None
+    ) -> compact.Volumes | None:
         """The relaxation of a cell, with pods left out at a price when not all can be placed."""
         there = None if room is None else merge.room_of(merged, room)
-        limits = compact.limits_of(self.narrow, merged.field)
         volumes = compact.solve(merged.field, merged.counts, room=there, limits=limits, strong=False)
         if volumes is None:
             penalty = float(merged.field.cost.max(initial=1.0)) * 1000
@@ -185,9 +214,9 @@ class CellPacker:
             )
         return volumes
 
-    def _values(self, field: fields.Field, volumes: compact.Volumes) -> Floats:
+    def _values(self, field: fields.Field, volumes: compact.Volumes, limits: compact.Limits | None) -> Floats:
         """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
-        worth = compact.worths(field, volumes.prices, limits=compact.limits_of(self.narrow, field))
+        worth = compact.worths(field, volumes.prices, limits=limits)
         return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
 
     def refill(self, cell: Cell, share: float, done: Callable[[], bool]) -> None:
@@ -199,24 +228,29 @@ class CellPacker:
         for _ in range(REFILLS):
             if self.budget.spent() + cell.took > until or done():
                 return
-            packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged)
+            packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged, cell.limits)
             self.budget.tick()
-            if packing.left.sum() <= cell.packing.left.sum() and packing.cost(cell.field) < cell.cost():
+            if cell.improved_by(packing):
                 cell.packing = packing
 
     def neighbourhood(self, cell: Cell, known: patterns.Columns | None) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
-        packing, packer = cell.packing, cell.packer
+        packing, packer, limits = cell.packing, cell.packer, cell.limits
         if self.rng.random() < RECOMBINED:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
             new = recombine.recombine(
-                packer, packing.kind[nodes], packing.counts[nodes], known, deterministic=self.settings.deterministic
+                packer,
+                packing.kind[nodes],
+                packing.counts[nodes],
+                known,
+                None if limits is None else limits.less(np.delete(packing.kind, nodes)),
+                deterministic=self.settings.deterministic,
             )
         else:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
-            new = self._pack_rest(cell, packing.counts[nodes].sum(axis=0).astype(np.int64))
-            packer.shrink(new.kind, new.counts)
+            pods = packing.counts[nodes].sum(axis=0).astype(np.int64)
+            new = self._pack_rest(cell, pods, np.delete(packing.kind, nodes))
         if new is None or new.left.any():
             return 0.0
         saved = float(cell.field.cost[packing.kind[nodes]].sum()) - new.cost(cell.field)
@@ -227,7 +261,8 @@ class CellPacker:
 
     def few(self, cell: Cell) -> bool:
         """Whether column generation pays in a cell."""
-        if cell.packing.left.any() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
+        placeable = cell.field.ok.any(axis=1) | (cell.counts == 0)
+        if not placeable.all() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
             return False
         return cell.field.host.empty or self.settings.time_limit >= COLUMN_SECONDS
 
@@ -251,6 +286,7 @@ class CellPacker:
             cell.packer.value,
             cell.volumes.bound if bound is None else bound,
             self.narrow.node_charge,
+            cell.limits,
         )
         columns.add_singles()
         columns.add(cell.packing.kind, cell.packing.counts)
@@ -273,7 +309,8 @@ class CellPacker:
             until = start + (1.0 - start) * part * share
             master = method(self.rng, effort)
             if master is not None:
-                cell.packer.value = np.maximum(master.duals, 1e-6)
+                cell.packer.value = np.maximum(columns.worths(master.duals), 1e-6)
+                cell.packer.cost = cell.field.cost + columns.charge(master.duals)
                 self._round(cell, columns, master, stop)
             if told(columns) or master is None:
                 break
@@ -287,22 +324,23 @@ class CellPacker:
         assert cell.packer is not None
         for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
             for _ in range(ROUNDINGS):
-                rest = self._pack_rest(cell, left)
+                rest = self._pack_rest(cell, left, kind)
                 packing = pack.Packing(kind, rows, left).joined(rest)
-                cell.packer.shrink(packing.kind, packing.counts)
-                if not packing.left.any() and packing.cost(cell.field) < cell.cost():
+                cell.packer.shrink(packing.kind, packing.counts, cell.limits)
+                if cell.improved_by(packing):
                     cell.packing = packing
                 if not left.any() or stop():
                     break
 
-    def _pack_rest(self, cell: Cell, left: Ints) -> pack.Packing:
-        """New nodes for some of a cell's pods."""
+    def _pack_rest(self, cell: Cell, left: Ints, stay: Ints) -> pack.Packing:
+        """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,)."""
         assert cell.packer is not None
         if not left.any():
             return pack.nothing(left)
         merged = merge.merge(cell.field, left.astype(np.float64), up=True)
-        volumes = self._guide(merged, None)
-        return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged)
+        limits = None if cell.limits is None else cell.limits.less(stay)
+        volumes = self._guide(merged, None, limits)
+        return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged, limits)
 
 
 def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Generator) -> problems.Solution:

@@ -21,9 +21,9 @@ from concurrent import futures
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.search import compact, knapsack, linear, quota
 from solver.search import field as fields
 from solver.search import fill as fills
-from solver.search import knapsack, linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +43,7 @@ QUICK = 1.003
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Master:
-    """The linear master's solution: its value, uses (P,) of patterns, duals (C,)."""
+    """The linear master's solution: its value, uses (P,) of patterns, duals (C + L,); `Columns` explains these."""
 
     value: float
     uses: Floats
@@ -66,18 +66,32 @@ class Columns:
     """
     Patterns known so far for one field: `kind` (P,), `counts` (P, C).
 
-    `centre` (C,) is the point with the highest bound, `bound` that bound in micro-euro per hour, node charges not
-    included.
+    A point (C + L,) says what a pod of each class is worth, and what the whole room of each of the L limits on new nodes
+    costs: a node pays for its part of it on top of its price. With worths divided by the greatest worth per cost, counts
+    times worths less the costs of the limits are a bound. `centre` is the point with the highest bound, `bound` that
+    bound in micro-euro per hour, node charges not included.
     """
 
-    def __init__(self, field: fields.Field, limits: Ints, centre: Floats, bound: float, charge: int) -> None:
-        """`limits` (C,) pods there are; duals of a relaxation and its bound to start from; node charge in the costs."""
+    def __init__(
+        self,
+        field: fields.Field,
+        limits: Ints,
+        centre: Floats,
+        bound: float,
+        charge: int,
+        caps: compact.Limits | None = None,
+    ) -> None:
+        """
+        `limits` (C,) pods there are; worths (C,) of a relaxation and its bound to start from; node charge in the costs;
+        `caps` on the nodes.
+        """
         self.field = field
         self.limits = limits
+        self.caps = caps or compact.Limits(np.zeros((0, len(field.cost))), np.zeros(0))
         self.price_of = np.maximum(field.cost - charge, 1.0)
         self.kind = np.zeros(0, dtype=np.int64)
         self.counts = np.zeros((0, field.ok.shape[0]), dtype=np.int32)
-        self.centre = np.maximum(centre, 0.0)
+        self.centre = np.append(np.maximum(centre, 0.0), np.zeros(len(self.caps.room)))
         self.bound = bound
         self.most = knapsack.capacity(field)
         self.tables = knapsack.tables(field, limits)
@@ -110,24 +124,50 @@ class Columns:
         rows[np.arange(len(there)), there] = number[there, kind[there]]
         self.add(kind[there], rows)
 
-    def master(self, left: Ints | None = None, patterns: Ints | None = None) -> Master | None:
-        """Solve the linear master for all pods over all patterns, or for the pods left over some patterns."""
+    def master(
+        self, left: Ints | None = None, patterns: Ints | None = None, caps: compact.Limits | None = None
+    ) -> Master | None:
+        """
+        Solve the linear master for all pods over all patterns, or for the pods left over some patterns and what is left
+        of the limits. These may be exceeded at a price that is too high for any plan.
+        """
         counts = self.limits if left is None else left
         some = np.arange(len(self.kind)) if patterns is None else patterns
-        program = linear.Program(self.field.cost[self.kind[some]], np.zeros(len(some)), np.full(len(some), np.inf))
+        caps = self.caps if caps is None else caps
+        first = len(caps.room)
+        cost = np.concatenate([quota.excess_cost(caps, self.field.cost), self.field.cost[self.kind[some]]])
+        program = linear.Program(cost, np.zeros(len(cost)), np.full(len(cost), np.inf))
         there = np.flatnonzero(counts)
         rows = program.add_rows(counts[there].astype(np.float64), np.full(len(there), np.inf))
         table = self.counts[some][:, there]
         column, row = np.nonzero(table)
-        program.add_entries(rows[row], column, table[column, row].astype(np.float64))
+        program.add_entries(rows[row], first + column, table[column, row].astype(np.float64))
+        capped = program.add_rows(np.full(first, -np.inf), caps.room / caps.scale)
+        program.add_entries(capped, np.arange(first), np.full(first, -1.0))
+        taken = caps.per_node[:, self.kind[some]] / caps.scale[:, None]
+        program.add_entries(capped[:, None], first + np.arange(len(some))[None, :], taken)
         answer = linear.solve(program, start=self._basis if patterns is None else None)
         if answer is None:
             return None
         if patterns is None:
             self._basis = answer.basis
-        duals = np.zeros(len(counts))
-        duals[there] = np.maximum(answer.duals, 0.0)
-        return Master(answer.objective, answer.x, duals)
+        duals = np.zeros(len(counts) + first)
+        duals[there] = np.maximum(answer.duals[rows], 0.0)
+        duals[len(counts) :] = np.maximum(-answer.duals[capped], 0.0) / caps.scale * self.caps.scale
+        return Master(answer.objective, answer.x[first:], duals)
+
+    def worths(self, point: Floats) -> Floats:
+        """What a pod of each class is worth at a point (C,)."""
+        return point[: len(self.limits)]
+
+    def charge(self, point: Floats) -> Floats:
+        """What a node of each kind pays for limits at a point (K,)."""
+        return self.caps.charge(point[len(self.limits) :])
+
+    def scaled(self, point: Floats, ratio: float) -> tuple[float, Floats]:
+        """The bound of a point where no node is worth more than `ratio` times what it costs, and the point that says so."""
+        worth, price = self.worths(point) / ratio, point[len(self.limits) :]
+        return float(worth @ self.limits - price @ (self.caps.room / self.caps.scale)), np.append(worth, price)
 
     # -- pricing ---------------------------------------------------------------------------
 
@@ -138,7 +178,7 @@ class Columns:
         """
         new, best = 0, 0.0
         for table in self.tables:
-            table.fill(point, limits, rng)
+            table.fill(self.worths(point), limits, rng)
             added, ratio = self._polished(table.classes, *table.trace(limits, rng, TRIES), point, duals, limits)
             new, best = new + added, max(best, ratio)
         return (new, best) if self.tables else self._polished(*self._fill(point, limits, rng), point, duals, limits)
@@ -157,15 +197,17 @@ class Columns:
             host=fills.shared(field.host.take(classes)),
         )
         found = fills.polish(bins, found, point[None, classes], POLISH)
-        good = np.flatnonzero(found @ duals[classes] > field.cost[kind] * (1 + 1e-6))
+        cost = field.cost + self.charge(duals)
+        good = np.flatnonzero(found @ duals[classes] > cost[kind] * (1 + 1e-6))
         rows = np.zeros((len(good), len(limits)), dtype=np.int32)
         rows[:, classes] = found[good]
-        return self.add(kind[good], rows), float((found @ point[classes] / field.cost[kind]).max())
+        cost = field.cost + self.charge(point)
+        return self.add(kind[good], rows), float((found @ point[classes] / cost[kind]).max())
 
     def _fill(self, point: Floats, limits: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:
         """Random fills that lean towards what is worth most for its size: classes (L,), kinds (M,), pods (M, L)."""
         field = self.field
-        classes = np.flatnonzero((point > 1e-9) & (limits > 0))
+        classes = np.flatnonzero((self.worths(point) > 1e-9) & (limits > 0))
         kind = np.repeat(np.arange(len(field.cost)), FILLS)
         if not len(classes):
             return classes, kind, np.zeros((len(kind), 0))
@@ -186,19 +228,21 @@ class Columns:
         call worth more than their cost. Returns how many.
         """
         field, limits = self.field, self.limits
-        worth = knapsack.fractional_worth(field, self.most, point, limits)
-        doubtful = np.flatnonzero(worth > field.cost * (1 + CLOSE))
+        worth_of, cost, price = self.worths(point), field.cost + self.charge(point), self.price_of + self.charge(point)
+        at_duals = field.cost + self.charge(duals)
+        worth = knapsack.fractional_worth(field, self.most, worth_of, limits)
+        doubtful = np.flatnonzero(worth > cost * (1 + CLOSE))
 
         def ask(kind: int) -> knapsack.Exact:
             if effort.stop():
-                return knapsack.Exact(float(worth[kind]), np.zeros((0, len(point)), dtype=np.int32))
+                return knapsack.Exact(float(worth[kind]), np.zeros((0, len(limits)), dtype=np.int32))
             return knapsack.exact(
                 field,
                 kind,
                 self.most,
-                point,
+                worth_of,
                 limits,
-                least=float(field.cost[kind]) * (1 + CLOSE),
+                least=float(cost[kind]) * (1 + CLOSE),
                 seed=effort.seed,
             )
 
@@ -208,11 +252,11 @@ class Columns:
         for kind, answer in zip(doubtful, answers, strict=True):
             worth[kind] = min(worth[kind], answer.worth)
             if field.host.simple:
-                rows = answer.rows[answer.rows @ duals > field.cost[kind] * (1 + 1e-6)]
+                rows = answer.rows[answer.rows @ self.worths(duals) > at_duals[kind] * (1 + 1e-6)]
                 new += self.add(np.full(len(rows), kind), rows)
-        proved = float(point @ limits) / float((worth / self.price_of).max(initial=1e-9))
+        proved, centre = self.scaled(point, float((worth / price).max(initial=1e-9)))
         if proved > self.bound:
-            self.bound, self.centre = proved, point * (proved / float(point @ limits))
+            self.bound, self.centre = proved, centre
         return new
 
     def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
@@ -225,9 +269,9 @@ class Columns:
                 point = pull * centre + (1 - pull) * master.duals
                 new, ratio = self.price(point, master.duals, self.limits, rng)
                 effort.spend(QUICK_ROUND)
-                believed = float(point @ self.limits) / max(ratio, 1.0)
+                believed, scaled = self.scaled(point, max(ratio, 1.0))
                 if believed > bound:
-                    self._believed = believed, point / max(ratio, 1.0)
+                    self._believed = believed, scaled
                 if new or effort.stop():
                     break
             if not new or effort.stop() or master.value <= self._believed[0] * (1 + CLOSE):
@@ -295,7 +339,7 @@ class Columns:
         while left.any() and not stop():
             self.price(duals, duals * (1 + 1e-2), left, rng)
             patterns = self.fitting(left)
-            rest = self.master(left, patterns) if len(patterns) else None
+            rest = self.master(left, patterns, self.caps.less(kind)) if len(patterns) else None
             if rest is None:
                 break
             duals = rest.duals

@@ -75,10 +75,27 @@ class Room:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Linear limits on new nodes: `per_node` (L, K) and `room` (L,)."""
+    """Linear limits on new nodes: `per_node` (L, K) and `room` (L,). In programs each stands in shares of its `scale`."""
 
     per_node: Floats
     room: Floats
+
+    @property
+    def scale(self) -> Floats:
+        """What each limit is divided by (L,)."""
+        return np.maximum(np.abs(self.room), 1.0)
+
+    def charge(self, prices: Floats) -> Floats:
+        """What a node of each kind pays for what it takes of limits (K,), at prices (L,) per scale."""
+        return np.asarray((prices / self.scale) @ self.per_node)
+
+    def used(self, kind: Ints) -> Floats:
+        """What nodes of these kinds (M,) take of each limit (L,)."""
+        return np.asarray(self.per_node[:, kind].sum(axis=1))
+
+    def less(self, kind: Ints) -> Limits:
+        """What nodes of these kinds leave."""
+        return Limits(self.per_node, np.maximum(self.room - self.used(kind), 0.0))
 
 
 def shares(requests: Floats, room: Floats) -> Floats:
@@ -157,10 +174,9 @@ def solve(
             program.add_entries(rows[room_group], first_room + np.arange(n_room), used[:, resource])
     limit_rows = np.zeros(0, dtype=np.int64)
     if limits is not None and len(limits.room):
-        scale = np.maximum(np.abs(limits.room), 1.0)
-        limit_rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / scale)
+        limit_rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / limits.scale)
         program.add_entries(
-            limit_rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / scale[:, None]
+            limit_rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / limits.scale[:, None]
         )
 
     if spare is not None:
@@ -217,7 +233,7 @@ def worths(field: fields.Field, prices: Prices, *, limits: Limits | None = None)
     """
     cost = field.cost
     if limits is not None and len(limits.room):
-        cost = cost + (prices.limits / np.maximum(np.abs(limits.room), 1.0)) @ limits.per_node
+        cost = cost + limits.charge(prices.limits)
     strong = any(name == "dual feasible" for name, _, _ in prices.node)
     rows = [(prices.node[row], weight) for row, weight in node_weights(field, strong) if row in prices.node]
     taken = np.sum([price for price, _ in rows], axis=0)
@@ -243,7 +259,7 @@ def priced(
     cheapest = worths(field, prices, limits=limits)
     bound = 0.0
     if limits is not None and len(limits.room):
-        bound -= float(prices.limits @ (limits.room / np.maximum(np.abs(limits.room), 1.0)))
+        bound -= float(prices.limits @ (limits.room / limits.scale))
     if room is not None and prices.room.size:
         used = shares(field.requests, room.room)
         there = np.where(room.ok, (used * prices.room).sum(axis=2), np.inf)
@@ -277,12 +293,17 @@ def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: 
     return rows, used
 
 
-def limits_of(problem: problems.Problem, field: fields.Field) -> Limits | None:
-    """NodePool limits and quota over the kinds of a field; twins share their amounts."""
+def limit_room(problem: problems.Problem) -> Floats:
+    """What new nodes may take of NodePool limits and quota in all (L,)."""
+    return np.array([max(0, c.room) for c in problem.caps], dtype=np.float64)
+
+
+def limits_of(problem: problems.Problem, field: fields.Field, room: Floats | None = None) -> Limits | None:
+    """NodePool limits and quota over the kinds of a field, with this much `room` (L,) or all; twins share their amounts."""
     if not problem.caps:
         return None
     first = np.array([t[0] for t in field.twins], dtype=np.int64)
     return Limits(
         np.array([c.per_offer[first] for c in problem.caps], dtype=np.float64),
-        np.array([c.room for c in problem.caps], dtype=np.float64),
+        limit_room(problem) if room is None else room,
     )

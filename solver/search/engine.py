@@ -81,7 +81,7 @@ class Engine:
             return self.found()
         sharing = share.Sharing(self.narrow, self.settings, self.budget)
         packer = cells.CellPacker(self.narrow, self.settings, self.budget, self.rng, start.new)
-        work = packer.pack_all(sharing.cells, sharing.table)
+        work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
         self.adopt(work, "fill")
         self.lift_wish(sharing)
         self.known.phase("fill", started)
@@ -199,7 +199,7 @@ class Engine:
         there = [blends.Known(cell.shapes, cell.packing.kind, cell.packing.counts) for cell in work]
         blend = sharing.blend(there, self.rng, self.effort(BLEND_SHARE))
         if blend is not None:
-            work = packer.pack_all(sharing.cells, sharing.table)
+            work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
             for cell in work:
                 cell.know([blend.known(i).seen_from(self.narrow, cell.shapes) for i in range(sharing.cells.count)])
             self.adopt(work, "fill")
@@ -214,6 +214,7 @@ class Engine:
         started = self.budget.seconds()
         for index, cell in enumerate(movable):
             part = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
+            packer.allot(cell, work)
             if not packer.few(cell):
                 packer.refill(cell, REFILL_SHARE * part, self.known.done)
                 continue
@@ -250,6 +251,7 @@ class Engine:
             for index, cell in enumerate(movable):
                 if self.budget.over():
                     break
+                packer.allot(cell, work)
                 saved = packer.neighbourhood(cell, known.get(index))
                 idle = 0 if saved > 0 else idle + 1
                 saving = self.budget.spent() if saved > 0 else saving
@@ -283,10 +285,11 @@ class Engine:
             return
         firm = shapes.reduce(dataclasses.replace(whole, host=whole.host.only(whole.host.firm)), counts)
         limits = firm.sums(counts)
-        relaxed = compact.solve(firm.field, limits.astype(np.float64), strong=False)
+        caps = compact.limits_of(self.problem, firm.field)
+        relaxed = compact.solve(firm.field, limits.astype(np.float64), limits=caps, strong=False)
         if relaxed is None:
             return
-        columns = patterns.Columns(firm.field, limits, relaxed.value, self.known.bound, self.problem.node_charge)
+        columns = patterns.Columns(firm.field, limits, relaxed.value, self.known.bound, self.problem.node_charge, caps)
         columns.add_singles()
         for index in range(sharing.cells.count):
             columns.add(*blend.known(index).seen_from(self.narrow, firm))

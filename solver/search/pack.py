@@ -65,13 +65,23 @@ def nothing(left: Ints) -> Packing:
 
 
 class Packer:
-    """Packs one field; `kinds` are the bin kinds worth trying while packing (all are tried when a node is shrunk)."""
+    """
+    Packs one field; `kinds` are the bin kinds worth trying while packing (all are tried when a node is shrunk). `cost` (K,)
+    is what kinds are chosen by: their price and what they pay for limits, `charge` (K,).
+    """
 
     def __init__(
-        self, field: fields.Field, value: Floats, kinds: Ints, rng: np.random.Generator, stop: Callable[[], bool]
+        self,
+        field: fields.Field,
+        value: Floats,
+        kinds: Ints,
+        rng: np.random.Generator,
+        stop: Callable[[], bool],
+        charge: Floats | float = 0.0,
     ) -> None:
         self.field = field
         self.value = np.maximum(value, 1e-6)
+        self.cost = field.cost + charge
         self.kinds = kinds
         self.rng = rng
         self.stop = stop
@@ -79,13 +89,17 @@ class Packer:
         self.accept = ACCEPT
         unlimited = np.full(len(value), 1 << 30)
         worth = knapsack.fractional_worth(field, knapsack.capacity(field), self.value, unlimited)
-        self.tail_kinds = np.union1d(kinds, np.flatnonzero(worth >= TAIL_WORTH * field.cost))
+        self.tail_kinds = np.union1d(kinds, np.flatnonzero(worth >= TAIL_WORTH * self.cost))
 
     # -- construction ---------------------------------------------------------------------------
 
-    def construct(self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged) -> Packing:
-        """Fill kind after kind with the pods that the relaxation gives it, then cover what is left over."""
-        left = counts.astype(np.float64).copy()
+    def construct(
+        self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, limits: compact.Limits | None = None
+    ) -> Packing:
+        """
+        Fill kind after kind with the pods that the relaxation gives it, then cover what is left over, all within limits.
+        """
+        left, whole = counts.astype(np.float64).copy(), limits
         kinds: list[Ints] = []
         rows: list[NDArray[np.int32]] = []
         for kind in np.argsort(-volumes.nodes * self.field.cost):
@@ -93,15 +107,18 @@ class Packer:
             if volumes.nodes[kind] < 0.5 or quota.sum() == 0:
                 continue
             patterns, times = self._fill_kind(int(kind), quota)
-            if len(times):
+            if limits is not None:
+                times = _clipped(times, _most(limits, int(kind)))
+                limits = limits.less(np.full(int(times.sum()), kind))
+            if times.any():
                 rows.append(np.repeat(patterns, times, axis=0).astype(np.int32))
                 kinds.append(np.full(int(times.sum()), kind))
                 left -= patterns.T @ times
-        more_kinds, more_rows, left_over = self.cover(left)
+        more_kinds, more_rows, left_over = self.cover(left, limits)
         kinds.append(more_kinds)
         rows.append(more_rows)
         result = Packing(np.concatenate(kinds), np.concatenate(rows), left_over.astype(np.int64))
-        self.shrink(result.kind, result.counts)
+        self.shrink(result.kind, result.counts, whole)
         return result
 
     def _fill_kind(self, kind: int, quota: Floats) -> tuple[Floats, Ints]:
@@ -134,7 +151,7 @@ class Packer:
             worth = (found * worth_of[at]).sum(axis=1).reshape(len(local), -1)
             found = found.reshape(len(local), -1, local.shape[1])
             best_seen = max(best_seen, float(worth.max()))
-            enough = 0.9 * min(best_seen, field.cost[kind]) if times else 0.0
+            enough = 0.9 * min(best_seen, self.cost[kind]) if times else 0.0
             good = np.flatnonzero(worth.max(axis=1) >= enough)
             if not len(good):
                 break
@@ -194,12 +211,12 @@ class Packer:
 
     # -- covering pools of pods ---------------------------------------------------------------------------
 
-    def cover(self, pool: Floats) -> tuple[Ints, NDArray[np.int32], Floats]:
+    def cover(self, pool: Floats, limits: compact.Limits | None = None) -> tuple[Ints, NDArray[np.int32], Floats]:
         """
         Cover one pool of pods (C,) by new nodes; returns kinds, rows and what could not be placed. Large pools are
         dealt into smaller ones.
         """
-        dearest = self.field.cost[self.kinds].max(initial=1.0)
+        dearest = self.cost[self.kinds].max(initial=1.0)
         # Where a limit leaves pods out, their values are the price of that: volumes then say how many nodes they are.
         roomiest = np.maximum(self.field.room[self.kinds].max(axis=0, initial=1.0), 1.0)
         nodes = min(
@@ -207,17 +224,19 @@ class Packer:
         )
         groups = max(1, int(nodes / COVER_NODES))
         if groups == 1:
-            _, kinds, rows, left = self.cover_groups(pool[None, :])
+            _, kinds, rows, left = self.cover_groups(pool[None, :], limits)
             return kinds, rows, left[0]
         pods = self.rng.permutation(np.repeat(np.arange(len(pool)), pool.astype(np.int64)))
         pools = np.zeros((groups, len(pool)))
         np.add.at(pools, (np.arange(len(pods)) % groups, pods), 1.0)
-        _, kinds, rows, left = self.cover_groups(pools)
+        _, kinds, rows, left = self.cover_groups(pools, limits)
         return kinds, rows, left.sum(axis=0)
 
-    def cover_groups(self, pools: Floats) -> tuple[Ints, Ints, NDArray[np.int32], Floats]:
+    def cover_groups(
+        self, pools: Floats, limits: compact.Limits | None = None
+    ) -> tuple[Ints, Ints, NDArray[np.int32], Floats]:
         """
-        Cover each of G pools (G, C) by new nodes, all at once.
+        Cover each of G pools (G, C) by new nodes, all at once; where there are limits, all together within these.
 
         Returns
         -------
@@ -231,7 +250,7 @@ class Packer:
         if widest == 0:
             return nobody
         local = np.argsort(~present, axis=1, kind="stable")[:, :widest]
-        dearest = field.cost[self.kinds].max()
+        dearest = self.cost[self.kinds].max()
         pool = np.take_along_axis(pools, local, axis=1)
         requests = field.requests[local]
         worth_of = self.value[local]
@@ -242,7 +261,10 @@ class Packer:
         live = np.arange(n_groups)
         while len(live):
             tail = (pool[live] * worth_of[live]).sum(axis=1) < 1.5 * dearest
-            kind_sets = [self.tail_kinds if t else self.kinds for t in tail]
+            few, more = self._open(limits)
+            if not len(few):
+                break
+            kind_sets = [more if t else few for t in tail]
             widths = np.array([len(k) * SEEDS for k in kind_sets])
             starts = np.cumsum(widths) - widths
             n_bins = int(widths.sum())
@@ -255,7 +277,7 @@ class Packer:
             found = fills.fill(bins, self.rng)
             found = fills.polish(bins, found, worth_of[at], POLISH)
             worth = (found * worth_of[at]).sum(axis=1)
-            ratio = worth / field.cost[kind] * np.exp(0.01 * self.rng.standard_normal(n_bins))
+            ratio = worth / self.cost[kind] * np.exp(0.01 * self.rng.standard_normal(n_bins))
             order = np.lexsort((-ratio, np.repeat(np.arange(len(live)), widths)))
             best = order[starts]
             stuck = worth[best] <= 0
@@ -267,6 +289,10 @@ class Packer:
             with np.errstate(divide="ignore", invalid="ignore"):
                 times = np.where(chosen > 0, np.floor(pool[live] / np.maximum(chosen, 1)), np.inf).min(axis=1)
             times = np.maximum(1, np.floor(times * REPEAT)).astype(np.int64)
+            if limits is not None:
+                for index, chosen_kind in enumerate(kind[best]):
+                    times[index] = min(int(times[index]), _most(limits, int(chosen_kind)))
+                    limits = limits.less(np.full(times[index], chosen_kind))
             pool[live] -= chosen * times[:, None]
             row = np.zeros((len(live), n_classes), dtype=np.int32)
             np.put_along_axis(row, local[live], chosen.astype(np.int32), axis=1)
@@ -280,8 +306,17 @@ class Packer:
             return nobody
         return np.concatenate(group_of), np.concatenate(kind_of), np.concatenate(counts), rest
 
-    def shrink(self, kind: Ints, counts: NDArray[np.int32]) -> None:
-        """Give every node the cheapest kind that holds its pods (in place)."""
+    def _open(self, limits: compact.Limits | None) -> tuple[Ints, Ints]:
+        """The kinds and those for the tail, of which limits leave a node; all such kinds when these are exhausted."""
+        if limits is None:
+            return self.kinds, self.tail_kinds
+        open_kinds = np.asarray((limits.per_node <= limits.room[:, None]).all(axis=0))
+        few, more = self.kinds[open_kinds[self.kinds]], self.tail_kinds[open_kinds[self.tail_kinds]]
+        every = np.flatnonzero(open_kinds)
+        return few if len(few) else every, more if len(more) else every
+
+    def shrink(self, kind: Ints, counts: NDArray[np.int32], limits: compact.Limits | None = None) -> None:
+        """Give every node the cheapest kind that holds its pods (in place), where limits bind one that takes no more."""
         if len(kind) == 0:
             return
         field = self.field
@@ -292,6 +327,11 @@ class Packer:
         price = np.where(fits, field.cost[None, :], np.inf)
         best = price.argmin(axis=1)
         better = price[np.arange(len(kind)), best] < field.cost[kind]
+        if limits is not None and (limits.used(np.where(better, best, kind)) > limits.room).any():
+            takes = limits.per_node.T
+            price = np.where((takes[None] <= takes[kind][:, None]).all(axis=2), price, np.inf)
+            best = price.argmin(axis=1)
+            better = price[np.arange(len(kind)), best] < field.cost[kind]
         kind[better] = best[better]
 
 
@@ -299,3 +339,15 @@ def counts_of(row: NDArray[np.integer]) -> problems.Counts:
     """Pairs of class and number from a row."""
     used = np.flatnonzero(row)
     return tuple((int(c), int(row[c])) for c in used)
+
+
+def _most(limits: compact.Limits, kind: int) -> int:
+    """How many nodes of a kind limits leave."""
+    takes = limits.per_node[:, kind]
+    bound = takes > 0
+    return int(np.floor(limits.room[bound] / takes[bound] + 1e-9).min(initial=1 << 30))
+
+
+def _clipped(times: Ints, most: int) -> Ints:
+    """Uses of patterns, the first ones first, `most` in all."""
+    return np.diff(np.minimum(np.cumsum(times), most), prepend=0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
-from solver.search import columns, pack
+from solver.search import columns, compact, pack
 
 Ints = NDArray[np.int64]
 
@@ -23,7 +23,7 @@ SECONDS = 0.15
 
 def choose(packer: pack.Packer, packing: pack.Packing, size: int) -> Ints:
     """Pick nodes to take apart, the wasteful ones more often."""
-    cost = packer.field.cost[packing.kind]
+    cost = packer.cost[packing.kind]
     waste = np.maximum(cost - packing.counts @ packer.value, 0.0) / cost
     key = np.log(packer.rng.random(len(cost))) / (waste + 0.01)
     return np.argsort(-key)[: min(len(cost), size)]
@@ -34,6 +34,7 @@ def recombine(
     kind: Ints,
     counts: NDArray[np.int32],
     known: columns.Columns | None = None,
+    limits: compact.Limits | None = None,
     *,
     deterministic: bool,
     copies: int = COPIES,
@@ -47,6 +48,7 @@ def recombine(
     kind: (m,) kinds of the nodes.
     counts: (m, C) their pods.
     known: patterns from column generation; the best of those that fit the pods are used too.
+    limits: what the nodes may take together.
     deterministic: limit effort by work instead of time.
     copies: random covers.
 
@@ -61,7 +63,7 @@ def recombine(
     parts = [np.column_stack([kind, counts]), np.column_stack([new_kind, new_counts])]
     if known is not None:
         fitting = np.flatnonzero((known.counts <= pool).all(axis=1))
-        ratio = known.counts[fitting] @ packer.value / field.cost[known.kind[fitting]]
+        ratio = known.counts[fitting] @ packer.value / packer.cost[known.kind[fitting]]
         fitting = fitting[np.argsort(-ratio, kind="stable")[:KNOWN]]
         parts.append(np.column_stack([known.kind[fitting], known.counts[fitting]]))
     table = np.unique(np.concatenate(parts), axis=0)
@@ -77,6 +79,9 @@ def recombine(
         there = np.flatnonzero(patterns[:, index])
         weights = patterns[there, index].tolist()
         model.add(cp_model.LinearExpr.weighted_sum([uses[p] for p in there], weights) >= int(pool[index]))
+    for amounts, room in zip(limits.per_node, limits.room, strict=True) if limits is not None else ():
+        taken = amounts[kinds].astype(np.int64).tolist()
+        model.add(cp_model.LinearExpr.weighted_sum(uses, taken) <= int(room))
     price = cp_model.LinearExpr.weighted_sum(uses, field.cost[kinds].astype(np.int64).tolist())
     model.add(price <= old)
     model.minimize(price)
@@ -104,5 +109,5 @@ def recombine(
                 kept_kinds.append(int(bin_kind))
                 kept.append(row)
     found = pack.Packing(np.array(kept_kinds, dtype=np.int64), np.stack(kept), np.zeros_like(pool))
-    packer.shrink(found.kind, found.counts)
+    packer.shrink(found.kind, found.counts, limits)
     return found

@@ -30,7 +30,7 @@ CHOICES_SECONDS, CHOICES_SHARE = 2.0, 0.2
 class Sharing:
     """
     Shares of a narrowed problem: `table` (C, cells) are whole pods, `wanted` (C, cells) what they were made of, `bound` what
-    the wish says of all plans (charges included, 0: nothing).
+    the wish says of all plans (charges included, 0: nothing), `limits` (cells, L) what each cell should take of limits.
     """
 
     def __init__(self, narrow: problems.Problem, settings: params.Params, budget: params.Budget) -> None:
@@ -44,6 +44,7 @@ class Sharing:
         self.possible: Mask = np.ones((len(narrow.classes), 1), dtype=bool)
         self.wanted: Floats = np.ones((len(narrow.classes), 1))
         self.table: Ints = narrow.counts[:, None]
+        self.limits: Floats = np.zeros((self.cells.count, len(narrow.caps)))
         self._settled = True
         if self.cells.count > 1:
             self._places()
@@ -67,7 +68,7 @@ class Sharing:
             blend.add(each)
         if not blend.run(rng, effort):
             return None
-        self.table = self._whole(blend.share)
+        self.table, self.limits = self._whole(blend.share), blend.used
         return blend
 
     def _places(self) -> None:
@@ -99,7 +100,7 @@ class Sharing:
             self._settled = False
             return np.asarray(self.possible / np.maximum(self.possible.sum(axis=1), 1)[:, None])
         self.bound = max(self.bound, wish.bound or 0.0)
-        self._settled = wish.settled
+        self._settled, self.limits = wish.settled, wish.used
         return wish.share
 
     def _whole(self, share: Floats) -> Ints:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import cells as splits
-from solver.search import compact, linear, rows
+from solver.search import compact, linear, quota, rows
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -34,12 +34,13 @@ NODES = 50
 class Wish:
     """
     `share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None;
-    `settled` when no choices of domains are known to be worth more search.
+    `settled` when no choices of domains are known to be worth more search; `used` (cells, L) of each limit.
     """
 
     share: Floats
     bound: float | None
     settled: bool
+    used: Floats
 
 
 def wish(
@@ -81,16 +82,17 @@ def wish(
         np.float64
     )
     heads = there[first]
-    program, volumes = rows.Program(), rows.Volumes.of(heads)
+    program, volumes, capped = rows.Program(), rows.Volumes.of(heads), quota.Rows(problem)
     for index, (field, room) in enumerate(zip(per_cell, rooms, strict=True)):
         resources = field.resources
         weighted = counts[there][:, None] * problem.requests[np.ix_(there, resources)].astype(np.float64)
         mean = np.zeros((len(first), len(resources)))
         np.add.at(mean, inverse, weighted)
         mean /= np.maximum(total, 1)[:, None]
-        _add_kinds(program, field, mean, volumes, index)
+        capped.add(*_add_kinds(program, field, mean, volumes, index), field)
         volumes.add_room(program, room, mean, index)
     volumes.demand(program, total)
+    capped.close(program)
     rows.add_rules(program, problem, cells, total, volumes)
     if any(not p for p in volumes.pods):
         lossless = False
@@ -116,7 +118,8 @@ def wish(
             x = answer.x
     result = np.zeros((len(counts), cells.count))
     result[there] = volumes.shares(x, cells.count)[inverse]
-    return Wish(result, bound if lossless else None, settled)
+    used = np.array([capped.used(x, cell) for cell in range(cells.count)])
+    return Wish(result, bound if lossless else None, settled, used)
 
 
 def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: list[compact.Room]) -> Floats:
@@ -138,8 +141,12 @@ def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: l
     return np.concatenate(columns, axis=1)
 
 
-def _add_kinds(program: rows.Program, field: fields.Field, requests: Floats, volumes: rows.Volumes, cell: int) -> None:
-    """Volumes on kinds of new node in one cell, node numbers fractional."""
+def _add_kinds(
+    program: rows.Program, field: fields.Field, requests: Floats, volumes: rows.Volumes, cell: int
+) -> tuple[Ints, Ints]:
+    """Volumes on kinds of new node in one cell; the fractional node numbers (M,) and their kinds (M,)."""
+    nodes: list[int] = []
+    kinds: list[int] = []
     share = compact.shares(requests, field.room)
     heads = volumes.heads
     both = (field.host.owner & field.host.member)[heads] if len(field.cost) else np.zeros((len(heads), 0), dtype=bool)
@@ -148,6 +155,8 @@ def _add_kinds(program: rows.Program, field: fields.Field, requests: Floats, vol
         if not len(usable):
             continue
         node = program.add(1, float(field.cost[kind]))
+        nodes.append(int(node[0]))
+        kinds.append(kind)
         volume = volumes.add(program, usable, np.inf, cell)
         for r in range(requests.shape[1]):
             program.row(np.append(volume, node), np.append(share[usable, kind, r], -1.0), -np.inf, 0.0)
@@ -155,3 +164,4 @@ def _add_kinds(program: rows.Program, field: fields.Field, requests: Floats, vol
             alone = both[usable, rule]
             if alone.any() and field.host.firm[rule]:
                 program.row(np.append(volume[alone], node), np.append(np.ones(int(alone.sum())), -1.0), -np.inf, 0.0)
+    return np.array(nodes, dtype=np.int64), np.array(kinds, dtype=np.int64)

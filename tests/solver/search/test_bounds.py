@@ -11,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, knapsack, merge, params
+from solver.search import columns, compact, engine, knapsack, merge, params, small
 from solver.search import field as fields
 from tests.solver import random_problems, tiny
 
@@ -52,12 +52,31 @@ def test_the_relaxation_never_exceeds_the_optimum(seed, strong):
     assert volumes.bound <= optimum(problem).cost + 1e-6
 
 
+def capped_field(seed: int) -> problems.Problem:
+    """A random field whose cheapest plan takes more of the offers that a limit is on than the limit allows."""
+    problem = random_field(seed)
+    free = direct.solve_direct(problem, time_limit=20, deterministic=True)
+    assert free.solution is not None
+    amount = np.zeros(len(problem.offers), dtype=np.int64)
+    liked = free.solution.new[0][0]
+    amount[liked] = problem.offer_room[liked, 0]
+    used = sum(int(amount[offer]) for offer, _ in free.solution.new)
+    caps = (problems.Cap("cap", "general", "cpu", amount, used - 1), *room_to_spare(problem))
+    return dataclasses.replace(problem, caps=caps)
+
+
+def room_to_spare(problem: problems.Problem) -> tuple[problems.Cap]:
+    """A limit on all offers that no sensible plan reaches."""
+    return (problems.Cap("wide", "", "memory", problem.offer_room[:, 1], 12 * int(problem.counts.sum())),)
+
+
 def generator(problem: problems.Problem) -> columns.Columns:
     """Columns that start from the relaxation, with a pattern for each class."""
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
-    volumes = compact.solve(field, problem.counts.astype(np.float64))
+    limits = compact.limits_of(problem, field)
+    volumes = compact.solve(field, problem.counts.astype(np.float64), limits=limits)
     assert volumes is not None
-    table = columns.Columns(field, problem.counts, volumes.value, volumes.bound, problem.node_charge)
+    table = columns.Columns(field, problem.counts, volumes.value, volumes.bound, problem.node_charge, limits)
     table.add_singles()
     return table
 
@@ -70,9 +89,13 @@ def effort(rounds: int) -> columns.Effort:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("charge", [0, 5])
-def test_the_column_bound_never_exceeds_the_optimum(seed, charge):
-    """Neither when it ends by itself nor when it is stopped early; charges for nodes are not part of it."""
-    problem = dataclasses.replace(random_field(seed), node_charge=charge)
+@pytest.mark.parametrize("make", [random_field, capped_field])
+def test_the_column_bound_never_exceeds_the_optimum(make, seed, charge):
+    """
+    Neither when it ends by itself nor when it is stopped early, with and without limits; charges for nodes are not part
+    of it.
+    """
+    problem = dataclasses.replace(make(seed), node_charge=charge)
     best = optimum(dataclasses.replace(problem, node_charge=0)).cost
 
     for rounds in (0, 1, 2, 5, 1000):
@@ -86,9 +109,10 @@ def test_the_column_bound_never_exceeds_the_optimum(seed, charge):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_exact_pricing_ends_at_the_value_of_the_master_over_all_patterns(seed):
+@pytest.mark.parametrize("make", [random_field, capped_field])
+def test_exact_pricing_ends_at_the_value_of_the_master_over_all_patterns(make, seed):
     """Which listing all of them gives too."""
-    problem = random_field(seed)
+    problem = make(seed)
     table = generator(problem)
     table.bound = 0.0
     rng = np.random.default_rng(seed)
@@ -176,10 +200,53 @@ def test_rows_for_pods_apart_never_exceed_the_optimum(seed):
     assert relaxed.bound * (1 - 2 * columns.CLOSE) <= table.bound <= best + 1e-6
 
 
+def zoned(seed: int) -> problems.Problem:
+    """Classes that spread over two zones, and a limit over both of them on what the cheapest plan buys."""
+    capped = capped_field(seed)
+    offers = [
+        tiny.offer(int(capped.prices[i]), tuple(int(x) for x in capped.offer_room[i]), zone)
+        for zone in "ab"
+        for i in range(len(capped.offers))
+    ]
+    classes = [tiny.pods(c.name, len(c.pods), tuple(capped.requests[i])) for i, c in enumerate(capped.classes)]
+    caps = tuple(dataclasses.replace(cap, per_offer=np.tile(cap.per_offer, 2)) for cap in capped.caps)
+    problem = tiny.problem(classes, offers, caps=caps)
+    none = np.zeros(0, dtype=np.int64)
+    first = np.arange(len(classes)) == 0
+    spread = problems.Spread(
+        name="spread",
+        topology=tiny.ZONE,
+        max_skew=1,
+        min_domains=None,
+        owners=first,
+        group=problems.Group(first, none),
+        node_counted=none.astype(np.bool_),
+        offer_counted=np.ones(len(offers), dtype=np.bool_),
+        always=np.ones(2, dtype=np.bool_),
+    )
+    return dataclasses.replace(problem, spreads=(spread,))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_limits_over_cells_are_kept_and_bounded(seed, monkeypatch):
+    """A limit that binds over two zones: plans keep it and place all pods, bounds hold under it."""
+    monkeypatch.setattr(small, "SMALL_PODS", 0)
+    problem = zoned(seed)
+    best = optimum(problem)
+
+    found = engine.search(problem, params.Params(clock=time.monotonic, time_limit=3, deterministic=True))
+
+    assert not evaluate.violations(problem, found.solution)
+    assert not any(best.unplaced)
+    assert not any(found.value.unplaced)
+    assert found.bound is not None
+    assert found.bound <= best.cost <= found.value.cost
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_bounds_over_cells_hold_without_the_exact_model(seed, monkeypatch):
     """Shares of cells, choices of domains and patterns: what they prove on problems over all blocks."""
-    monkeypatch.setattr(engine, "SMALL_PODS", 0)
+    monkeypatch.setattr(small, "SMALL_PODS", 0)
     problem = random_problems.provisioning(seed, pods=9)
     answer = direct.solve_direct(problem, time_limit=20, deterministic=True)
     assert answer.optimal

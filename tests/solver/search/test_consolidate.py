@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from solver import evaluate
-from solver.search import consolidate, engine, params, removal
+from solver.search import consolidate, engine, params, removal, small
 from tests.solver import brute, random_problems
 
 
@@ -33,7 +33,7 @@ def test_tiny_problems_are_solved_exactly(first: int):
 def test_without_the_exact_model_nothing_is_broken(seed: int, monkeypatch: pytest.MonkeyPatch):
     """What sets, neighbourhoods and single removals find is valid and no worse than removing nothing."""
     monkeypatch.setattr(consolidate, "SMALL_PODS", -1)
-    monkeypatch.setattr(engine, "SMALL_PODS", -1)
+    monkeypatch.setattr(small, "SMALL_PODS", -1)
     problem = random_problems.consolidation(seed, pods=4)
     found = consolidate.search(problem, settings() if seed % 2 else settings(deterministic=True))
     best = brute.best(problem)[1]

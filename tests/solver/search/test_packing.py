@@ -85,6 +85,28 @@ def test_construction_places_each_pod_once(seed, apart):
 
 
 @COMMON
+@given(st.integers(0, 10_000), st.integers(0, 6), st.integers(0, 2))
+def test_construction_and_recombination_keep_limits(seed, most, limited_kind):
+    """Of the kind that is limited no more nodes are taken than it may have; the rest goes to others or is left over."""
+    problem = drawn(seed)
+    field, packer, _ = packed(problem, seed)
+    limits = compact.Limits(3.0 * (np.arange(3) == limited_kind)[None], np.array([3.0 * most + 1.0]))
+    merged = merge.merge(field, problem.counts.astype(np.float64), up=True)
+    volumes = compact.solve(merged.field, merged.counts, strong=False)
+    assert volumes is not None
+
+    limited = packer.construct(problem.counts, volumes, merged, limits)
+
+    assert_valid(problem, field, limited.kind, limited.counts, limited.left)
+    assert (limited.kind == limited_kind).sum() <= most
+    assert not limited.left.any()
+    mixed = recombine.recombine(packer, limited.kind, limited.counts, limits=limits, deterministic=True)
+    if mixed is not None:
+        assert (mixed.kind == limited_kind).sum() <= most
+        assert_valid(problem, field, mixed.kind, mixed.counts)
+
+
+@COMMON
 @given(st.integers(0, 10_000), st.booleans())
 def test_recombination_loses_no_pod_and_costs_less(seed, apart):
     """The mix holds exactly the pods of the nodes that were taken apart."""
