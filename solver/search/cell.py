@@ -71,7 +71,9 @@ class Cell:
         return self.packing.cost(self.field)
 
     def improved_by(self, packing: pack.Packing) -> bool:
-        """Whether a packing leaves fewer pods over, or as many and costs less."""
+        """Whether a packing keeps the limits and leaves fewer pods over, or as many and costs less."""
+        if self.limits is not None and (self.limits.used(packing.kind) > self.limits.room).any():
+            return False
         left, now = packing.left.sum(), self.packing.left.sum()
         return bool(left < now or (left == now and packing.cost(self.field) < self.cost()))
 
@@ -286,7 +288,7 @@ class CellPacker:
             cell.packer.value,
             cell.volumes.bound if bound is None else bound,
             self.narrow.node_charge,
-            cell.limits,
+            quota.tight(cell.limits, cell.field, cell.counts),
         )
         columns.add_singles()
         columns.add(cell.packing.kind, cell.packing.counts)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
-from solver.search import compact, rows
+from solver.search import compact, knapsack, rows
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -34,6 +34,19 @@ def left(problem: problems.Problem, taken: Iterable[Floats]) -> Floats:
     """Room (L,) of each limit that what is taken (L,) leaves; never below 0."""
     room = compact.limit_room(problem)
     return np.maximum(room - sum(taken, np.zeros(len(room))), 0.0)
+
+
+def tight(limits: compact.Limits | None, field: fields.Field, counts: Ints) -> compact.Limits | None:
+    """
+    The limits that nodes of the worst kinds, each full of pods of one class, would reach: others only make programs slower.
+    """
+    if limits is None:
+        return None
+    most = np.minimum(knapsack.capacity(field), np.maximum(counts, 1)[:, None])
+    nodes = np.where(most > 0, np.ceil(counts[:, None] / np.maximum(most, 1)), 0.0)
+    reached = np.array([(nodes * amounts).max(axis=1, initial=0.0).sum() for amounts in limits.per_node])
+    some = reached > limits.room
+    return compact.Limits(limits.per_node[some], limits.room[some])
 
 
 class Rows:
