@@ -40,8 +40,11 @@ QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
 When quick and exact pricing end, as shares of the time left; the last where the bound is further from the master than
 the plan is, so that neighbourhoods could close the smaller part of the gap only.
 """
-ROUNDINGS = 4
-"""Random packings of the pods that whole parts of a master leave over."""
+ROUNDINGS, CUT_SHORT = 4, 0.4
+"""
+Random packings of the pods that whole parts of a master leave over; and what share of their time they take when there is
+time for one only.
+"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -305,15 +308,18 @@ class CellPacker:
             self.budget.tick,
             self.settings.seed,
             1 if self.settings.deterministic else 2,
+            lambda: until - self.budget.spent(),
         )
-        part = QUICK_SHARE
+        part, rounding = QUICK_SHARE, 0.0
         for method in (columns.generate, columns.close):
-            until = start + (1.0 - start) * part * share
+            until = min(start + (1.0 - start) * part * share, 1.0 - CUT_SHORT * rounding)
             master = method(self.rng, effort)
             if master is not None:
                 cell.packer.value = np.maximum(columns.worths(master.duals), 1e-6)
                 cell.packer.cost = cell.field.cost + columns.charge(master.duals)
+                before = self.budget.spent()
                 self._round(cell, columns, master, stop)
+                rounding = self.budget.spent() - before
             if told(columns) or master is None:
                 break
             part = CLOSE_SHARE

@@ -53,13 +53,15 @@ class Master:
 @dataclasses.dataclass(slots=True)
 class Effort:
     """
-    What pricing may take: `stop` is asked often, `spend` is told of work done, in rounds of `params.Budget`.
+    What pricing may take: `stop` is asked often, `left` says what share of the whole budget is left until then, `spend` is
+    told of work done, in rounds of `params.Budget`.
     """
 
     stop: Callable[[], bool]
     spend: Callable[[float], None]
     seed: int
     workers: int
+    left: Callable[[], float] = lambda: 1.0
 
 
 class Columns:
@@ -280,19 +282,23 @@ class Columns:
 
     def close(self, rng: np.random.Generator, effort: Effort, pull: float = PULLS[0]) -> Master | None:
         """
-        Generate columns by exact pricing until the master is at the bound, or `stop`. `pull` as in `PULLS`; less is
-        better where the patterns known are good already.
+        Generate columns by exact pricing until the master is at the bound, or `stop`. No round is begun that would end
+        later than that if it took as long as the last one. `pull` as in `PULLS`; less is better where the patterns known
+        are good already.
         """
+        took = 0.0
         while (master := self.master()) is not None:
             new = 0
             for part in (pull, 0.0):
-                if master.value <= self.bound * (1 + CLOSE) or effort.stop():
+                if master.value <= self.bound * (1 + CLOSE) or effort.stop() or effort.left() < took:
                     return master
                 point = part * self.centre + (1 - part) * master.duals
                 new, ratio = self.price(point, master.duals, self.limits, rng)
                 if not new or ratio < QUICK:
+                    before = effort.left()
                     new += self.prove(point, master.duals, effort)
                     effort.spend(EXACT_ROUND)
+                    took = before - effort.left()
                 if new:
                     break
             if not new:

@@ -271,6 +271,7 @@ class Engine:
             self.budget.tick,
             self.settings.seed,
             1 if self.settings.deterministic else self.settings.workers,
+            lambda: until - self.budget.spent(),
         )
 
     def prove(self, blend: blends.Blend, sharing: share.Sharing, least: float) -> None:

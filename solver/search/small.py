@@ -41,13 +41,15 @@ class Small:
         out = self.problem.counts - counts
         if not counts.any() or not exhaust.applies(self.problem, counts) or sum(self.known.value.unplaced) > out.sum():
             return
-        started, spent = self.known.budget.seconds(), self.known.budget.spent()
+        budget = self.known.budget
+        started, spent = budget.seconds(), budget.spent()
+        until = spent + (1.0 - spent) * ENUMERATE_SHARE
 
         def stop() -> bool:
-            return self.known.budget.over(spent + (1.0 - spent) * ENUMERATE_SHARE)
+            return budget.over(until)
 
         workers = 1 if self.settings.deterministic else self.settings.workers
-        effort = patterns.Effort(stop, self.known.budget.tick, self.settings.seed, min(workers, 2))
+        effort = patterns.Effort(stop, budget.tick, self.settings.seed, min(workers, 2), lambda: until - budget.spent())
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
         columns.add_singles()
         master = columns.close(self.rng, effort)
