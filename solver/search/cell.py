@@ -8,6 +8,7 @@ that is left to decide.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -36,9 +37,11 @@ UNDEALT = 0.02
 COLUMN_SECONDS = 2.0
 """With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
 QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
+"""When quick and exact pricing end, as shares of the time left; the last where exact pricing raises the bound."""
+PROVED = 0.5
 """
-When quick and exact pricing end, as shares of the time left; the last where the bound is further from the master than
-the plan is, so that neighbourhoods could close the smaller part of the gap only.
+Exact pricing ends once the bound is below the master by less than this part of what the plan is above it: the larger
+part of the gap is for neighbourhoods then.
 """
 ROUNDINGS, CUT_SHORT = 4, 0.4
 """
@@ -271,7 +274,7 @@ class CellPacker:
             return False
         return cell.field.host.empty or self.settings.time_limit >= COLUMN_SECONDS
 
-    def generate(self, cell: Cell, bound: float | None, share: float, told: Told) -> patterns.Columns:
+    def generate(self, cell: Cell, bound: Callable[[], float] | None, share: float, told: Told) -> patterns.Columns:
         """
         Column generation in a cell, and what whole nodes it makes of it.
 
@@ -284,12 +287,11 @@ class CellPacker:
         """
         assert cell.packer is not None
         assert cell.volumes is not None
-        whole = bound is not None
         columns = patterns.Columns(
             cell.field,
             cell.counts,
             cell.packer.value,
-            cell.volumes.bound if bound is None else bound,
+            cell.volumes.bound if bound is None else bound(),
             self.narrow.node_charge,
             quota.tight(cell.limits, cell.field, cell.counts),
         )
@@ -303,15 +305,20 @@ class CellPacker:
         def stop() -> bool:
             return self.budget.over(until)
 
+        def proved(value: float) -> bool:
+            """Whether the plan is so far above a master of this value that the bound is hardly what is left to improve."""
+            return bound is not None and value - max(columns.bound, bound()) < PROVED * (cell.cost() - value)
+
         effort = patterns.Effort(
             stop,
             self.budget.tick,
             self.settings.seed,
             1 if self.settings.deterministic else 2,
             lambda: until - self.budget.spent(),
+            lambda: self.budget.seconds_until(until),
         )
         part, rounding = QUICK_SHARE, 0.0
-        for method in (columns.generate, columns.close):
+        for method in (columns.generate, functools.partial(columns.close, enough=proved)):
             until = min(start + (1.0 - start) * part * share, 1.0 - CUT_SHORT * rounding)
             master = method(self.rng, effort)
             if master is not None:
@@ -320,11 +327,9 @@ class CellPacker:
                 before = self.budget.spent()
                 self._round(cell, columns, master, stop)
                 rounding = self.budget.spent() - before
-            if told(columns) or master is None:
+            if told(columns) or master is None or proved(master.value):
                 break
-            part = CLOSE_SHARE
-            if whole and cell.cost() - master.value < master.value - columns.bound:
-                part = PROOF_SHARE
+            part = CLOSE_SHARE if bound is None else PROOF_SHARE
         return columns
 
     def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:

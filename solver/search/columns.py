@@ -53,8 +53,8 @@ class Master:
 @dataclasses.dataclass(slots=True)
 class Effort:
     """
-    What pricing may take: `stop` is asked often, `left` says what share of the whole budget is left until then, `spend` is
-    told of work done, in rounds of `params.Budget`.
+    What pricing may take: `stop` is asked often, `left` says what share of the whole budget is left until then and
+    `seconds` how long that is (None: time plays no part), `spend` is told of work done, in rounds of `params.Budget`.
     """
 
     stop: Callable[[], bool]
@@ -62,6 +62,7 @@ class Effort:
     seed: int
     workers: int
     left: Callable[[], float] = lambda: 1.0
+    seconds: Callable[[], float | None] = lambda: None
 
 
 class Columns:
@@ -246,6 +247,7 @@ class Columns:
                 limits,
                 least=float(cost[kind]) * (1 + CLOSE),
                 seed=effort.seed,
+                time_limit=effort.seconds(),
             )
 
         with futures.ThreadPoolExecutor(max(1, effort.workers)) as pool:
@@ -280,17 +282,24 @@ class Columns:
                 return master
         return None
 
-    def close(self, rng: np.random.Generator, effort: Effort, pull: float = PULLS[0]) -> Master | None:
+    def close(
+        self,
+        rng: np.random.Generator,
+        effort: Effort,
+        pull: float = PULLS[0],
+        enough: Callable[[float], bool] = lambda _: False,
+    ) -> Master | None:
         """
-        Generate columns by exact pricing until the master is at the bound, or `stop`. No round is begun that would end
-        later than that if it took as long as the last one. `pull` as in `PULLS`; less is better where the patterns known
-        are good already.
+        Generate columns by exact pricing until the master is at the bound or its value `enough`, or `stop`. No round is
+        begun that would end later than that if it took as long as the last one. `pull` as in `PULLS`; less is better
+        where the patterns known are good already.
         """
         took = 0.0
         while (master := self.master()) is not None:
             new = 0
             for part in (pull, 0.0):
-                if master.value <= self.bound * (1 + CLOSE) or effort.stop() or effort.left() < took:
+                closed = master.value <= self.bound * (1 + CLOSE) or enough(master.value)
+                if closed or effort.stop() or effort.left() < took:
                     return master
                 point = part * self.centre + (1 - part) * master.duals
                 new, ratio = self.price(point, master.duals, self.limits, rng)

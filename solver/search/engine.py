@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent import futures
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from solver.search import columns as patterns
 from solver.search import (
     compact,
     existing,
+    fleet,
     greedy,
     incumbent,
     merge,
@@ -51,6 +53,8 @@ WHOLE_SHARE, WHOLE_REST, WHOLE_PULL = 0.1, 0.9, 0.15
 """
 Of the time left then, for quick pricing and for a bound from patterns; and how far its prices are drawn to the best.
 """
+FLEET_SHARE = 0.8
+"""Of the time left, for the bound from whole nodes, which a core of its own looks for."""
 REFILL_SHARE = 0.12
 """Of the time, for packing cells anew where column generation does not pay."""
 
@@ -66,6 +70,7 @@ class Engine:
         self.rng = np.random.default_rng(settings.seed)
         self.narrow = restrict.best_places(problem)
         self.patterns = 0
+        self.whole_nodes: futures.Future[float | None] | None = None
 
     # -- the whole ---------------------------------------------------------------------------
 
@@ -93,7 +98,10 @@ class Engine:
                 exact.direct()
         if not self.known.done():
             self.relax(whole, strong=True)
-            self.improve(work, sharing, packer)
+            with futures.ThreadPoolExecutor(1) as beside:
+                self.count_nodes(whole, len(work), beside)
+                self.improve(work, sharing, packer)
+            self.counted()
         return self.found()
 
     def warm(self) -> problems.Solution:
@@ -166,6 +174,29 @@ class Engine:
         if volumes is not None and self.is_exact():
             self.known.lift(compact.priced(firm, counts, volumes.prices, room=room, limits=limits, spare=spare))
 
+    def count_nodes(self, whole: fields.Field, cells_used: int, beside: futures.Executor) -> None:
+        """Begin to look for the bound from whole nodes where all pods are on new ones and no cell has its own prices."""
+        counts = self.problem.counts
+        if cells_used > 1 or self.narrow.node_ok[counts > 0].any() or not self.is_exact():
+            return
+        self.whole_nodes = beside.submit(
+            fleet.bound,
+            whole,
+            counts,
+            time_limit=FLEET_SHARE * self.budget.left(),
+            deterministic=self.settings.deterministic,
+            seed=self.settings.seed,
+        )
+        if self.settings.deterministic:
+            self.counted()
+
+    def counted(self) -> None:
+        """Take over the bound from whole nodes once it is there; when deterministic, wait for it."""
+        if self.whole_nodes is None or not (self.settings.deterministic or self.whole_nodes.done()):
+            return
+        self.known.lift(self.whole_nodes.result() or 0.0)
+        self.whole_nodes = None
+
     def lift_wish(self, sharing: share.Sharing) -> None:
         """The bound of the program of shares, where it holds for the whole."""
         if self.is_exact():
@@ -221,6 +252,10 @@ class Engine:
             # Bounds on the cell count for the whole when it is the whole and existing nodes play no part.
             whole = len(work) == 1 and bool(cell.field.host.firm.all()) and not cell.on_nodes.any() and self.is_exact()
 
+            def bound() -> float:
+                self.counted()
+                return self.known.bound
+
             def told(columns: patterns.Columns, cell: cells.Cell = cell, whole: bool = whole) -> bool:
                 if whole:
                     self.known.lift(columns.bound)
@@ -228,7 +263,7 @@ class Engine:
                     self.known.report()
                 return self.known.done()
 
-            known[index] = packer.generate(cell, self.known.bound if whole else None, part, told)
+            known[index] = packer.generate(cell, bound if whole else None, part, told)
             self.patterns += len(known[index].kind)
         self.adopt(work, "columns" if known else "fill")
         self.known.phase("columns", started)
@@ -258,6 +293,7 @@ class Engine:
                 self.budget.tick()
             if self.budget.spent() - last > 0.1:
                 last = self.budget.spent()
+                self.counted()
                 self.adopt(work, "neighbourhoods")
                 self.known.report()
         self.adopt(work, "neighbourhoods")
@@ -272,6 +308,7 @@ class Engine:
             self.settings.seed,
             1 if self.settings.deterministic else self.settings.workers,
             lambda: until - self.budget.spent(),
+            lambda: self.budget.seconds_until(until),
         )
 
     def prove(self, blend: blends.Blend, sharing: share.Sharing, least: float) -> None:

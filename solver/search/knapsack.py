@@ -39,7 +39,7 @@ NEAR = 3
 WEIGHTS = np.linspace(0.0, 1.0, 17)
 SCALE = 1_000_000
 WORK = 0.5
-"""Limit of one exact answer in the solver's own unit, about a second; time would give half answers on busy machines."""
+"""Limit of one exact answer in the solver's own unit, about a second; it is the same however busy the machine is."""
 
 
 def capacity(field: fields.Field) -> Ints:
@@ -241,6 +241,7 @@ def exact(
     *,
     least: float,
     seed: int,
+    time_limit: float | None = None,
 ) -> Exact:
     """
     The largest worth of one node of a kind, as far as it is above `least`.
@@ -254,6 +255,7 @@ def exact(
     limits: (C,) pods there are.
     least: only contents worth more are of interest.
     seed: of the solver.
+    time_limit: seconds, or None when time plays no part; what is proved by then counts.
 
     Returns
     -------
@@ -280,6 +282,8 @@ def exact(
     solver.parameters.random_seed = seed
     solver.parameters.catch_sigint_signal = False
     solver.parameters.max_deterministic_time = WORK
+    if time_limit is not None:
+        solver.parameters.max_time_in_seconds = max(time_limit, 0.001)
     seen = _Seen(pods)
     status = solver.solve(model, seen)
     rows = np.zeros((len(seen.found), len(worth)), dtype=np.int32)
@@ -287,7 +291,9 @@ def exact(
         rows[:, classes] = seen.found
     if status == cp_model.INFEASIBLE:
         return Exact(least, rows)
-    return Exact(max(least, solver.best_objective_bound / scale), rows)
+    # Without time to begin the solver's bound is 0, less than what was asked for.
+    bound = solver.best_objective_bound
+    return Exact(max(least, bound / scale) if bound >= SCALE else math.inf, rows)
 
 
 class _Seen(cp_model.CpSolverSolutionCallback):

@@ -83,6 +83,10 @@ class Budget:
         """Seconds left of the time limit, by rounds when deterministic."""
         return max(0.0, self.params.time_limit * (1.0 - self.spent()))
 
+    def seconds_until(self, share: float) -> float | None:
+        """Seconds left until this share of the budget is spent; None when deterministic."""
+        return None if self.params.deterministic else max(0.0, self.params.time_limit * (share - self.spent()))
+
     def over(self, share: float = 1.0) -> bool:
         """Whether this share of the budget is spent, or the caller wants to stop."""
         return self.params.stop() or self.spent() >= share

@@ -49,7 +49,14 @@ class Small:
             return budget.over(until)
 
         workers = 1 if self.settings.deterministic else self.settings.workers
-        effort = patterns.Effort(stop, budget.tick, self.settings.seed, min(workers, 2), lambda: until - budget.spent())
+        effort = patterns.Effort(
+            stop,
+            budget.tick,
+            self.settings.seed,
+            min(workers, 2),
+            lambda: until - budget.spent(),
+            lambda: budget.seconds_until(until),
+        )
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
         columns.add_singles()
         master = columns.close(self.rng, effort)

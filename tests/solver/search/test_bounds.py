@@ -11,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, knapsack, merge, params, small
+from solver.search import columns, compact, engine, fleet, knapsack, merge, params, small
 from solver.search import field as fields
 from tests.solver import random_problems, tiny
 
@@ -50,6 +50,51 @@ def test_the_relaxation_never_exceeds_the_optimum(seed, strong):
 
     assert volumes is not None
     assert volumes.bound <= optimum(problem).cost + 1e-6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("classes", [0, fleet.CLASSES])
+def test_the_bound_of_whole_nodes_is_between_the_relaxation_and_the_optimum(seed, classes, monkeypatch):
+    """With classes as they are, and with pods split into directions."""
+    monkeypatch.setattr(fleet, "CLASSES", classes)
+    problem = random_field(seed)
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    volumes = compact.solve(field, problem.counts.astype(np.float64), strong=False)
+
+    bound = fleet.bound(field, problem.counts, time_limit=20, deterministic=True)
+
+    assert volumes is not None
+    assert bound is not None
+    assert bound <= optimum(problem).cost + 1e-6
+    if classes:
+        assert bound >= volumes.bound * (1 - 2 * fleet.SAFE)
+
+
+def test_whole_nodes_bound_a_plan_that_the_relaxation_does_not():
+    """Two pods of 5 on nodes of 8 at 8: the relaxation takes 1.25 nodes, the bound two."""
+    problem = tiny.problem([tiny.pods("a", 2, (5, 1))], [tiny.offer(8, (8, 8))])
+    field = fields.make(problem, np.arange(1), problem.counts > 0)
+
+    assert fleet.bound(field, problem.counts, time_limit=20, deterministic=True) == 16
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pods_split_into_directions_ask_for_what_they_asked_for(seed):
+    """In sum, and nowhere may they go less."""
+    random = np.random.default_rng(seed)
+    size = int(random.integers(1, 80))
+    demand = fleet.Demand(
+        random.uniform(0, 1, (size, 2)) * random.integers(0, 2, (size, 2)) + [1e-3, 0],
+        random.integers(1, 9, size).astype(np.float64),
+        random.random((size, 3)) < 0.8,
+    )
+
+    parts = fleet.split(demand)
+
+    assert parts.volume @ parts.request == pytest.approx(demand.volume @ demand.request)
+    for kind in range(3):
+        held = demand.volume[demand.ok[:, kind]] @ demand.request[demand.ok[:, kind]]
+        assert (held <= parts.volume[parts.ok[:, kind]] @ parts.request[parts.ok[:, kind]] + 1e-9).all()
 
 
 def capped_field(seed: int) -> problems.Problem:
