@@ -192,15 +192,18 @@ class App:
             daemon = any(each.get("kind") == "DaemonSet" for each in item["metadata"].get("ownerReferences") or [])
             if not daemon and self.mirror.synced():
                 self._pod_event(change, item, node)
+            if change == "DELETED" or world.deleting(item):
+                # A pod that moves is evicted: whoever comes in its stead has its place.
+                self.world.slots.release(str(item["metadata"].get("uid")))
             self._wake_cluster()
-        elif change == "DELETED" or status.get("phase") in ("Succeeded", "Failed"):
+        elif change == "DELETED" or world.deleting(item) or status.get("phase") in ("Succeeded", "Failed"):
+            self.world.slots.release(str(item["metadata"].get("uid")))
             self._wake_cluster()
-        elif not spec.get("schedulingGates") and item["metadata"].get("uid") not in self._planned_pods():
-            self._provisioner.trigger()
-
-    def _planned_pods(self) -> set[str]:
-        with self.world.lock:
-            return {each.uid for each in self.world.assignments.values()}
+        elif not spec.get("schedulingGates") and not self.world.slots.has(str(item["metadata"].get("uid"))):
+            if placement.take(self.world, item):
+                self._wake_cluster()
+            else:
+                self._provisioner.trigger()
 
     def _pod_event(self, change: str, item: world.Object, node: str) -> None:
         """A pod that was bound, has ended, or goes: the node was not quiet."""

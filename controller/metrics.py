@@ -268,6 +268,10 @@ PLACED = _counter(
     "Pods planned onto new nodes that were bound since, by where (planned or elsewhere).",
     "where",
 )
+SLOTS_TAKEN = _counter(
+    "karpenter_ovhcloud_slots_taken_over",
+    "Pods that took the place kept for a pod of their class that went before it was bound.",
+)
 RESERVED_NODES = _gauge("karpenter_ovhcloud_reserved_nodes", "New nodes that are held for their planned pods.")
 LEADING = _gauge("karpenter_ovhcloud_leading", "1 when this replica leads, otherwise 0.")
 

@@ -1,4 +1,4 @@
-"""What the loops share: the mirror, the way to write, what OVH said last, and what the last plan wants of pods."""
+"""What the loops share: the mirror, the way to write, what OVH said last, and the slots that the last plan keeps for pods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from catalog import catalogue as catalogues
 from catalog import flavor as flavors
 from catalog import unavailable
-from controller import names, settings
+from controller import names, settings, slots
 from controller.kube import api as apis
 from controller.kube import events, kinds, mirror
 from controller.ovh import client as ovh
@@ -56,18 +56,6 @@ class Machines:
     asked: float
 
 
-@dataclasses.dataclass(slots=True)
-class Assignment:
-    """A pending pod that the plan puts onto a claim's node; `since` is when the plan said so first."""
-
-    pod: str
-    uid: str
-    claim: str
-    since: float
-    direct: bool
-    """Whether the pod must not rely on a taint: its spread counts tainted nodes out, or the node is in use already."""
-
-
 class World:
     """Shared state; everything in it can be worked out anew after a restart."""
 
@@ -90,7 +78,7 @@ class World:
         """Held from a look at the cluster until the claims that follow from it are written: nobody plans in between."""
         self.unavailable = unavailable.Unavailable()
         self.places: dict[str, Place] = {}
-        self.assignments: dict[str, Assignment] = {}
+        self.slots = slots.Slots()
         self.pod_events: dict[str, float] = {}
         self.machine_since: dict[str, float] = {}
         """When claims by name were seen with a machine first; machines of before this start are not in it."""

@@ -20,7 +20,7 @@ from catalog import region
 from controller import measure, metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
-from controller.loops import commands, demands, lastplan, marks, question, static
+from controller.loops import commands, demands, lastplan, marks, placement, question, static
 from crds import duration, nodepool, validation
 from solver import cluster, planner
 from solver import plan as plans
@@ -275,6 +275,9 @@ class Disruption:
         metrics.DISRUPTION_DECISIONS.labels(decision, reason.lower(), kind).inc()
         if group.new:
             written = claims_of.write(shared, group.new, plan, of, reason.lower(), marked)
+            moved = {pod: plan.placements.get(pod, "") for each in group.gone for pod in each.pods}
+            # Whoever goes where there is room already is the scheduler's business.
+            placement.keep(shared, {pod: to for pod, to in moved.items() if to in written}, of, written)
             for name in written:
                 made = shared.mirror.get(kinds.NODE_CLAIM, name)
                 if made is not None:

@@ -28,6 +28,10 @@ EPHEMERAL = (
 )
 """Taints that go by themselves while a node starts (karpenter core, `pkg/scheduling/taints.go`)."""
 
+READINESS = "readiness.k8s.io/"
+BY_KUBELET = frozenset({"cpu", "memory", "pods", "ephemeral-storage"})
+"""Resources that a Node has as soon as its kubelet runs; a DaemonSet brings all others."""
+
 
 def registration(claim: world.Object, node: world.Object) -> dict[str, Any] | None:
     """The patch that makes a Node its claim's: finalizer, owner, labels, annotations and taints; None when it is."""
@@ -85,19 +89,43 @@ def uninitialized(claim: world.Object, node: world.Object) -> tuple[str, str] | 
     """Why a node is not initialized yet, as reason and message; None when it is."""
     if not conditions.is_true(node, "Ready"):
         return "NodeNotReady", "Node status is NotReady"
-    taints = (node.get("spec") or {}).get("taints") or []
-    startup = {(each["key"], each["effect"]) for each in claim["spec"].get("startupTaints") or []}
-    for each in taints:
-        if (each["key"], each["effect"]) in startup:
-            return "StartupTaintsExist", f'StartupTaint "{_taint_text(each)}" still exists'
-    for each in taints:
-        if (each["key"], each["effect"]) in EPHEMERAL or each["key"].startswith("readiness.k8s.io/"):
+    for each in _startup_taints(claim, node):
+        return "StartupTaintsExist", f'StartupTaint "{_taint_text(each)}" still exists'
+    for each in (node.get("spec") or {}).get("taints") or []:
+        if (each["key"], each["effect"]) in EPHEMERAL or each["key"].startswith(READINESS):
             return "KnownEphemeralTaintsExist", f'KnownEphemeralTaint "{_taint_text(each)}" still exists'
-    has = (node.get("status") or {}).get("allocatable") or {}
-    for resource, amount in ((claim["spec"].get("resources") or {}).get("requests") or {}).items():
-        if quantity.milli(amount) and not quantity.milli(has.get(resource, "0")):
-            return "ResourceNotRegistered", f'Resource "{resource}" was requested but not registered'
+    for resource in _unregistered(claim, node):
+        return "ResourceNotRegistered", f'Resource "{resource}" was requested but not registered'
     return None
+
+
+def prepared_by_others(claim: world.Object, node: world.Object) -> bool:
+    """Whether a node waits for pods that make it usable: they take a startup taint away, or bring a resource."""
+    if claim["spec"].get("startupTaints") and not conditions.is_true(claim, "Registered"):
+        return True
+    taints = (node.get("spec") or {}).get("taints") or []
+    return (
+        bool(_startup_taints(claim, node))
+        or any(each["key"].startswith(READINESS) for each in taints)
+        or bool(_unregistered(claim, node, BY_KUBELET))
+    )
+
+
+def _startup_taints(claim: world.Object, node: world.Object) -> list[dict[str, str]]:
+    """Those of the Node's taints that the claim has as startup taints."""
+    startup = {(each["key"], each["effect"]) for each in claim["spec"].get("startupTaints") or []}
+    return [each for each in (node.get("spec") or {}).get("taints") or [] if (each["key"], each["effect"]) in startup]
+
+
+def _unregistered(claim: world.Object, node: world.Object, but: frozenset[str] = frozenset()) -> list[str]:
+    """Resources that the claim asks for and the Node does not have yet, without some."""
+    has = (node.get("status") or {}).get("allocatable") or {}
+    asked = (claim["spec"].get("resources") or {}).get("requests") or {}
+    return [
+        resource
+        for resource, amount in asked.items()
+        if resource not in but and quantity.milli(amount) and not quantity.milli(has.get(resource, "0"))
+    ]
 
 
 def _taint_text(taint: Mapping[str, str]) -> str:

@@ -106,6 +106,14 @@ def planned(shared: world.World, plan: plans.Plan, of: cluster.Cluster) -> None:
     _pools(shared, plan, refused)
 
 
+def nominated(shared: world.World, pod: world.Object, claim: world.Object) -> None:
+    """Tell a pod that takes another's place on a claim where it goes."""
+    waits = {gpu: expected(shared.mirror.all(kinds.NODE_CLAIM), gpu) for gpu in (False, True)}
+    name = claim["metadata"]["name"]
+    note = f"Pod should schedule on: nodeclaim/{name} ({_on_its_way(shared, claim, waits)})"
+    shared.recorder.event(pod, "Nominated", note, dedupe=(name,))
+
+
 def _coming(shared: world.World, node: plans.NewNode, waits: dict[bool, float]) -> str:
     what = f"{node.flavor} in {node.zone}"
     if shared.settings.dry_run:

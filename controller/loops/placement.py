@@ -3,8 +3,11 @@ Carrying the plan out against a scheduler that does not know it: new nodes are h
 
 A node that belongs to a claim gets a taint of ours as soon as it appears, and its planned pods a toleration for just
 that taint (tolerations may be added to a pending pod). The scheduler stays in charge; nobody else gets in. The taint
-goes when the planned pods are bound or gone, or soon after the node is ready. Where that does not fit, pods are
-nominated. When no controller runs, nodes simply are not held.
+goes when the planned pods are bound, or soon after the node is ready. Where that does not fit, pods are nominated. When
+no controller runs, nodes simply are not held.
+
+What is kept is a slot for a pod of a class (`controller.slots`), so that pods that come back under new names after an
+eviction find their place.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from controller import metrics, names, world
+from controller import metrics, names, slots, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
+from controller.loops import commands, lifecycle, notices
+from solver import cluster
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +64,63 @@ def toleration_patch(pod: Mapping[str, Any], claim: str) -> list[dict[str, Any]]
 
 
 def wants_hold(
-    initialized_for: float | None, unbound: int, patience: float, starting_for: float = 0.0, starts_in: float = 900.0
+    quiet_for: float | None, slots_left: int, patience: float, starting_for: float = 0.0, starts_in: float = 900.0
 ) -> bool:
     """
     Whether a node is to be held: while it starts and for pods that are still to come, but not for long.
 
-    `initialized_for` is how many seconds ago the node was initialized, None when it is not; then it is held until it has
-    been `starting_for` longer than it may (`starts_in`): a node that never gets all that its claim asks for, such as
-    GPUs, still has room for others.
+    `quiet_for` is how many seconds ago the node was initialized or the last of its planned pods was bound, None when it
+    is not initialized; then it is held until it has been `starting_for` longer than it may (`starts_in`): a node that
+    never gets all that its claim asks for still has room for others.
     """
-    if initialized_for is None:
-        return unbound > 0 and starting_for < starts_in
-    return unbound > 0 and initialized_for < patience
+    if quiet_for is None:
+        return slots_left > 0 and starting_for < starts_in
+    return slots_left > 0 and quiet_for < patience
+
+
+def keep(shared: world.World, placements: Mapping[str, str], of: cluster.Cluster, claims: Collection[str]) -> None:
+    """
+    Keep a slot for each pod of a plan (by `namespace/name`) that it puts onto one of these claims, or onto the Node of
+    one that is not handed over yet; pods with another place in the plan lose theirs.
+    """
+    if shared.settings.dry_run:
+        return
+    nodes = {node["metadata"]["name"]: node for node in shared.mirror.all(kinds.NODE)}
+    by_node = {}
+    for claim in shared.mirror.all(kinds.NODE_CLAIM):
+        node = nodes.get(str((claim.get("status") or {}).get("nodeName") or ""))
+        if node is not None and (holds(node) or not conditions.is_true(claim, "Initialized")):
+            by_node[node["metadata"]["name"]] = claim["metadata"]["name"]
+    pods = {key: pod for key in placements if (pod := of.pods.get(key)) is not None}
+    known = slots.classes(raw for key in pods if (raw := shared.mirror.of(kinds.POD).get(key)) is not None)
+    wanted = []
+    for key, pod in pods.items():
+        target = placements[key]
+        name = target if target in claims else by_node.get(target, "")
+        if name and pod.uid in known:
+            direct = any(spread.honor_taints for spread in pod.spec.spread)
+            wanted.append(slots.Slot(name, known[pod.uid], key, pod.uid, direct, pod.node))
+    shared.slots.plan(wanted, {pod.uid for pod in pods.values()})
+
+
+def waits(pod: world.Object) -> bool:
+    """Whether a pod could be bound now."""
+    spec = pod.get("spec") or {}
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return not (spec.get("nodeName") or spec.get("schedulingGates") or ended or world.deleting(pod))
+
+
+def take(shared: world.World, pod: world.Object) -> bool:
+    """Give a waiting pod the slot of one of its class that is gone; whether there was one."""
+    slot = shared.slots.take(pod)
+    if slot is None:
+        return False
+    metrics.SLOTS_TAKEN.inc()
+    claim = shared.mirror.get(kinds.NODE_CLAIM, slot.claim)
+    log.info("pod takes a slot", extra={"Pod": slot.pod, "NodeClaim": slot.claim})
+    if claim is not None:
+        notices.nominated(shared, pod, claim)
+    return True
 
 
 class Placement:
@@ -80,16 +130,16 @@ class Placement:
         self._world = shared
         self._replan = replan
         self._writers = concurrent.futures.ThreadPoolExecutor(WRITERS, thread_name_prefix="placement")
+        self._filled: dict[str, float] = {}
+        """When the last planned pod of a claim was bound to its node."""
 
     def reconcile(self) -> None:
         """One pass."""
         shared = self._world
         self._review()
-        with shared.lock:
-            assigned = list(shared.assignments.values())
-        by_claim: dict[str, list[world.Assignment]] = {}
-        for each in assigned:
-            by_claim.setdefault(each.claim, []).append(each)
+        by_claim: dict[str, list[slots.Slot]] = {}
+        for slot in shared.slots.all():
+            by_claim.setdefault(slot.claim, []).append(slot)
         nodes = shared.nodes_by_machine()
         work = []
         for claim in shared.mirror.all(kinds.NODE_CLAIM):
@@ -106,60 +156,75 @@ class Placement:
             self._bring(claim, node, mine, held=now_held)
 
     def _review(self) -> None:
-        """Count pods that were bound, forget pods and claims that are gone, and plan anew for pods without a place."""
+        """
+        Forget slots that are filled or that nothing comes of, and give free ones to pods that wait.
+
+        Pods that wait and whose slot is forgotten are planned anew.
+        """
         shared = self._world
         claims = {claim["metadata"]["name"]: claim for claim in shared.mirror.all(kinds.NODE_CLAIM)}
-        with shared.lock:
-            assigned = list(shared.assignments.values())
-        done, left = [], 0
-        for each in assigned:
-            pod = shared.mirror.of(kinds.POD).get(each.pod)
-            claim = claims.get(each.claim)
-            if pod is None or pod["metadata"].get("uid") != each.uid or world.deleting(pod):
-                done.append(each.pod)
-            elif node := (pod.get("spec") or {}).get("nodeName"):
-                there = (claim.get("status") or {}).get("nodeName") if claim else None
-                metrics.PLACED.labels("planned" if node == there else "elsewhere").inc()
-                done.append(each.pod)
-            elif claim is None or world.deleting(claim) or self._late(claim):
-                done.append(each.pod)
-                left += 1
-        with shared.lock:
-            for key in done:
-                shared.assignments.pop(key, None)
+        leaving = {
+            str((claim.get("status") or {}).get("nodeName") or "")
+            for claim in claims.values()
+            if world.deleting(claim) or commands.waiting(claim)
+        }
+        leaving |= {node["metadata"]["name"] for node in shared.mirror.all(kinds.NODE) if world.deleting(node)}
+        self._filled = {name: since for name, since in self._filled.items() if name in claims}
+        left = False
+        for slot in shared.slots.all():
+            claim, pod = claims.get(slot.claim), shared.mirror.of(kinds.POD).get(slot.pod)
+            node = str(((pod or {}).get("spec") or {}).get("nodeName") or "")
+            if slot.uid and (pod is None or pod["metadata"].get("uid") != slot.uid or world.deleting(pod)):
+                shared.slots.release(slot.uid)
+            elif node and node != slot.origin:
+                self._bound(slot, claim, node)
+            elif claim is None or world.deleting(claim) or self._late(claim) or (node and node not in leaving):
+                shared.slots.drop(slot)
+                left = left or (pod is not None and not node)
+        if any(not slot.uid for slot in shared.slots.all()):
+            for pod in shared.mirror.all(kinds.POD):
+                if waits(pod):
+                    take(shared, pod)
         if left:
             self._replan()
 
-    def _late(self, claim: world.Object) -> bool:
-        since = self._initialized_for(claim)
-        return since is not None and since > self._world.settings.reservation_timeout
+    def _bound(self, slot: slots.Slot, claim: world.Object | None, node: str) -> None:
+        """Count a pod that has found its node."""
+        planned = claim is not None and (claim.get("status") or {}).get("nodeName") == node
+        metrics.PLACED.labels("planned" if planned else "elsewhere").inc()
+        if planned:
+            self._filled[slot.claim] = self._world.now()
+        self._world.slots.drop(slot)
 
-    def _initialized_for(self, claim: world.Object) -> float | None:
+    def _late(self, claim: world.Object) -> bool:
+        quiet = self._quiet_for(claim)
+        return quiet is not None and quiet > self._world.settings.reservation_timeout
+
+    def _quiet_for(self, claim: world.Object) -> float | None:
         if not conditions.is_true(claim, "Initialized"):
             return None
-        return self._world.now() - conditions.since(claim, "Initialized")
+        last = max(conditions.since(claim, "Initialized"), self._filled.get(claim["metadata"]["name"], 0.0))
+        return self._world.now() - last
 
-    def _hold(self, what: tuple[world.Object, world.Object, list[world.Assignment]]) -> bool:
+    def _hold(self, what: tuple[world.Object, world.Object, list[slots.Slot]]) -> bool:
         """Hold or release one node; whether it is held for pods that are known."""
-        claim, node, assigned = what
+        claim, node, mine = what
         shared = self._world
-        since = self._initialized_for(claim)
-        unbound = sum(1 for _ in self._unbound(assigned))
+        quiet = self._quiet_for(claim)
+        starting = (
+            shared.now() - conditions.since(claim, "Registered") if conditions.is_true(claim, "Registered") else 0.0
+        )
         wanted = (
-            self._reserves(assigned)
+            self._reserves(mine)
             and not world.deleting(claim)
+            # Daemons that bring a device or take a startup taint away tolerate no taint of ours.
+            and not lifecycle.prepared_by_others(claim, node)
             and wants_hold(
-                since,
-                unbound,
-                shared.settings.reservation_timeout,
-                shared.now() - conditions.since(claim, "Registered")
-                if conditions.is_true(claim, "Registered")
-                else 0.0,
-                shared.settings.registration_timeout,
+                quiet, len(mine), shared.settings.reservation_timeout, starting, shared.settings.registration_timeout
             )
         )
         held = holds(node)
-        if held and not wanted and since is None and not assigned and not world.deleting(claim):
+        if held and not wanted and quiet is None and not mine and not world.deleting(claim):
             # After a restart nothing is known yet of a node that still starts: the next batch says who goes there.
             return False
         if wanted != held:
@@ -170,16 +235,16 @@ class Placement:
                 return False
         return wanted
 
-    def _reserves(self, assigned: Iterable[world.Assignment]) -> bool:
-        return self._world.settings.placement == "reserve" and not any(each.direct for each in assigned)
+    def _reserves(self, mine: Iterable[slots.Slot]) -> bool:
+        return self._world.settings.placement == "reserve" and not any(slot.direct for slot in mine)
 
-    def _bring(self, claim: world.Object, node: world.Object, assigned: list[world.Assignment], *, held: bool) -> None:
+    def _bring(self, claim: world.Object, node: world.Object, mine: list[slots.Slot], *, held: bool) -> None:
         """Let the planned pods onto a node that is held, or nominate them where none is."""
         name, there = claim["metadata"]["name"], node["metadata"]["name"]
-        pods = list(self._unbound(assigned))
+        pods = list(self._waiting(mine))
         if held:
             list(self._writers.map(self._tolerate, [(pod, name) for pod in pods if not tolerates(pod, name)]))
-        elif not self._reserves(assigned):
+        elif not self._reserves(mine):
             away = [pod for pod in pods if (pod.get("status") or {}).get("nominatedNodeName") != there]
             list(self._writers.map(self._nominate, [(pod, there) for pod in away]))
 
@@ -194,10 +259,10 @@ class Placement:
         with contextlib.suppress(apis.ApiError):
             self._world.patch(kinds.POD, pod, {"status": {"nominatedNodeName": node}}, subresource="status")
 
-    def _unbound(self, assigned: Iterable[world.Assignment]) -> Iterable[world.Object]:
-        for each in assigned:
-            pod = self._world.mirror.of(kinds.POD).get(each.pod)
-            if pod is not None and not (pod.get("spec") or {}).get("nodeName"):
+    def _waiting(self, mine: Iterable[slots.Slot]) -> Iterable[world.Object]:
+        for slot in mine:
+            pod = self._world.mirror.of(kinds.POD).get(slot.pod)
+            if pod is not None and pod["metadata"].get("uid") == slot.uid and waits(pod):
                 yield pod
 
     def _taint(self, node: world.Object, claim: world.Object, *, on: bool) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from catalog import region
 from controller import measure, metrics, world
-from controller.kube import conditions, kinds
-from controller.loops import batch, claims, lastplan, notices, question
+from controller.kube import kinds
+from controller.loops import batch, claims, lastplan, notices, placement, question
 from solver import cluster, planner, warm
 from solver import plan as plans
 from solver.render import money
@@ -114,27 +114,10 @@ class Provisioner:
             )
         written = claims.write(shared, plan.create, plan, of)
         failed = len(written) < len(plan.create) and not shared.settings.dry_run
-        self._assign(plan, of, written)
+        known = {claim["metadata"]["name"] for claim in shared.mirror.all(kinds.NODE_CLAIM)}
+        placement.keep(shared, plan.placements, of, known | written)
         notices.planned(shared, plan, of)
         lastplan.publish(shared, plan, "provisioner")
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None
         self._warm = warm.of_plan(plan)
         self._changed()
-
-    def _assign(self, plan: plans.Plan, of: cluster.Cluster, written: set[str]) -> None:
-        """Remember which pods the plan puts onto nodes that are on their way or held."""
-        shared, now = self._world, self._world.now()
-        by_node = {
-            str((claim.get("status") or {}).get("nodeName") or ""): claim["metadata"]["name"]
-            for claim in shared.mirror.all(kinds.NODE_CLAIM)
-            if not conditions.is_true(claim, "Initialized")
-        }
-        claims = {claim["metadata"]["name"] for claim in shared.mirror.all(kinds.NODE_CLAIM)} | written
-        with shared.lock:
-            for key, target in plan.placements.items():
-                claim = target if target in claims else by_node.get(target, "")
-                pod = of.pods.get(key)
-                if not claim or pod is None or pod.node:
-                    continue
-                direct = any(spread.honor_taints for spread in pod.spec.spread)
-                shared.assignments[key] = world.Assignment(key, pod.uid, claim, now, direct)

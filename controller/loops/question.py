@@ -112,17 +112,15 @@ class Questions:
     def _settle(self, of: cluster.Cluster) -> None:
         """Pods that have their place on a node that is there keep it; they are planned as if nominated to it."""
         shared = self._world
-        with shared.lock:
-            assigned = list(shared.assignments.values())
         by_claim = {
             claim["metadata"]["name"]: str((claim.get("status") or {}).get("nodeName") or "")
             for claim in shared.mirror.all(kinds.NODE_CLAIM)
             if not world.deleting(claim)
         }
-        for each in assigned:
-            pod = of.pods.get(each.pod)
-            node = by_claim.get(each.claim, "")
-            if pod is not None and pod.uid == each.uid and not pod.node and node in of.nodes:
+        for slot in shared.slots.all():
+            pod = of.pods.get(slot.pod)
+            node = by_claim.get(slot.claim, "")
+            if pod is not None and pod.uid == slot.uid and not pod.node and node in of.nodes:
                 pod.nominated_node = node
 
     def options(self, mode: options.Mode = "provision") -> options.Options:

@@ -100,8 +100,9 @@ class Stage(memory.Memory):
         if how == apis.JSON_PATCH:
             (step,) = body
             assert step["op"] == "add"
-            assert step["path"] == "/spec/tolerations/-"
-            body = {"spec": {"tolerations": [*there["spec"].get("tolerations", []), step["value"]]}}
+            assert step["path"] in ("/spec/tolerations/-", "/spec/tolerations")
+            added = step["value"] if isinstance(step["value"], list) else [step["value"]]
+            body = {"spec": {"tolerations": [*there["spec"].get("tolerations", []), *added]}}
         wanted = body.get("metadata", {}).get("resourceVersion")
         if wanted is not None and wanted != there["metadata"]["resourceVersion"]:
             raise apis.ConflictError("patch", 409, "Conflict", name)

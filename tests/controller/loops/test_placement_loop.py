@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller import world
+from controller import slots
 from controller.kube import kinds
 from controller.loops import placement
 from tests.controller.loops import make, stage
@@ -26,11 +26,26 @@ def starting(on: stage.Stage, *states: str, taints: tuple[make.Object, ...] = ()
 
 def plan(on: stage.Stage, pod: str) -> None:
     """A pod that waits, and the plan that it goes to the claim `new`."""
-    made = make.pod(pod)
-    made["spec"]["containers"] = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}]
+    comes(on, pod)
+    give(on, pod)
+
+
+def give(on: stage.Stage, pod: str, claim: str = "new", origin: str = "") -> None:
+    """What a plan does that puts a pod onto a claim."""
+    (kind,) = slots.classes([on.get(kinds.POD, pod, "default")]).values()
+    on.world.slots.plan([slots.Slot(claim, kind, f"default/{pod}", f"uid-{pod}", origin=origin)], {f"uid-{pod}"})
+
+
+def comes(on: stage.Stage, name: str, cpu: str = "1") -> None:
+    """A pod that waits and that no plan knows."""
+    made = make.pod(name)
+    made["spec"]["containers"] = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}}]
     made["spec"]["tolerations"] = [{"key": "a", "operator": "Exists"}]
     on.put(kinds.POD, made)
-    on.world.assignments[f"default/{pod}"] = world.Assignment(f"default/{pod}", f"uid-{pod}", "new", on.now, False)
+
+
+def goes(on: stage.Stage, name: str) -> None:
+    on.delete(kinds.POD, name, namespace="default")
 
 
 def held(on: stage.Stage) -> bool:
@@ -97,4 +112,119 @@ def test_a_pod_that_is_bound_or_gone_holds_nothing():
     loop.reconcile()
 
     assert not held(on)
-    assert not on.world.assignments
+    assert not on.world.slots.all()
+
+
+def test_a_pod_that_comes_back_under_a_new_name_takes_the_place_that_is_kept():
+    """It is let in without a new plan; one of another size is not."""
+    on, plans = stage.Stage(), []
+    starting(on)
+    plan(on, "web-a")
+    loop = placement.Placement(on.world, lambda: plans.append(1))
+    loop.reconcile()
+    goes(on, "web-a")
+    loop.reconcile()
+    assert held(on)
+    comes(on, "large", "2")
+    comes(on, "web-b")
+    loop.reconcile()
+
+    assert held(on)
+    assert placement.tolerates(on.get(kinds.POD, "web-b", "default"), "new")
+    assert not placement.tolerates(on.get(kinds.POD, "large", "default"), "new")
+    assert ("web-b", "Nominated") in {(name, reason) for name, reason, _ in on.said.events}
+    assert not plans
+
+
+def test_one_place_is_for_one_pod():
+    """The second one of the class has to be planned for."""
+    on = stage.Stage()
+    starting(on)
+    plan(on, "web-a")
+    goes(on, "web-a")
+    comes(on, "web-b")
+    comes(on, "web-c")
+    loop = placement.Placement(on.world, lambda: None)
+    loop.reconcile()
+
+    assert [on.world.slots.has(f"uid-{name}") for name in ("web-b", "web-c")] == [True, False]
+
+
+def test_a_pod_that_moves_keeps_its_place_until_it_is_evicted_and_its_successor_takes_it():
+    """Its node waits for the other one and is then drained."""
+    on = stage.Stage()
+    on.machine("old", "b3-8", "DisruptionReason")
+    starting(on, "Registered", "Initialized")
+    comes(on, "web-a")
+    on.pod("web-a", "node-old")
+    give(on, "web-a", origin="node-old")
+    loop = placement.Placement(on.world, lambda: None)
+    loop.reconcile()
+    assert held(on)
+    goes(on, "web-a")
+    on.pod("web-b", "")
+    loop.reconcile()
+    assert placement.tolerates(on.get(kinds.POD, "web-b", "default"), "new")
+    on.pod("web-b", "node-new")
+    loop.reconcile()
+
+    assert not held(on)
+    assert not on.world.slots.all()
+
+
+def test_a_node_that_is_given_back_keeps_its_pods_and_no_place_elsewhere():
+    """The disruption was called off."""
+    on = stage.Stage()
+    on.machine("old", "b3-8")
+    starting(on)
+    on.pod("web-a", "node-old")
+    give(on, "web-a", origin="node-old")
+    placement.Placement(on.world, lambda: None).reconcile()
+
+    assert not on.world.slots.all()
+    assert not held(on)
+
+
+def test_a_place_that_nobody_takes_is_given_up_half_a_minute_after_the_last_that_was_taken():
+    """As long as planned pods arrive the node is held, and not for ever."""
+    on = stage.Stage()
+    starting(on, "Registered", "Initialized")
+    plan(on, "web-a")
+    plan(on, "web-b")
+    goes(on, "web-b")
+    loop = placement.Placement(on.world, lambda: None)
+    on.now += 25
+    on.pod("web-a", "node-new")
+    loop.reconcile()
+    on.now += 25
+    loop.reconcile()
+    assert held(on)
+    on.now += 6
+    loop.reconcile()
+
+    assert not held(on)
+    assert not on.world.slots.all()
+
+
+@pytest.mark.parametrize("lacks", ["a startup taint", "a device"])
+def test_a_node_is_not_held_while_daemons_have_to_prepare_it(lacks):
+    """They tolerate no taint of ours, so the node would never be ready; it is held as soon as they are done."""
+    on = stage.Stage()
+    taint = {"key": "example.com/agent", "effect": "NoSchedule"}
+    starting(on, "Registered", taints=(taint,) if lacks == "a startup taint" else ())
+    claim = on.get(kinds.NODE_CLAIM, "new")
+    claim["spec"] |= {"startupTaints": [taint], "resources": {"requests": {"nvidia.com/gpu": "1", "cpu": "1"}}}
+    on.put(kinds.NODE_CLAIM, claim)
+    node = on.get(kinds.NODE, "node-new")
+    node["status"]["allocatable"]["nvidia.com/gpu"] = "0" if lacks == "a device" else "1"
+    on.put(kinds.NODE, node)
+    plan(on, "web")
+    loop = placement.Placement(on.world, lambda: None)
+    loop.reconcile()
+    assert not held(on)
+    node = on.get(kinds.NODE, "node-new")
+    node["spec"]["taints"], node["status"]["allocatable"]["nvidia.com/gpu"] = [], "1"
+    on.put(kinds.NODE, node)
+    loop.reconcile()
+
+    assert held(on)
