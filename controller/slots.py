@@ -20,14 +20,19 @@ from solver.snapshot import reader
 Object = dict[str, Any]
 Labels = tuple[tuple[str, str], ...]
 
-NUMBERS = frozenset(
+OWN_LABELS = frozenset(
     {
         "apps.kubernetes.io/pod-index",
         "batch.kubernetes.io/job-completion-index",
         "statefulset.kubernetes.io/pod-name",
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
     }
 )
-"""Labels that tell the pods of one template apart and that no scheduling rule of theirs is about."""
+"""
+Labels that tell the pods of one template apart: the number of a replica, and since Kubernetes 1.35 the place of a pod
+that is bound (admission plugin PodTopologyLabels).
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def classes(pods: Iterable[Object]) -> dict[str, PodClass]:
 
 
 def _common(labels: Mapping[str, str]) -> Labels:
-    return tuple(sorted((key, value) for key, value in labels.items() if key not in NUMBERS))
+    return tuple(sorted((key, value) for key, value in labels.items() if key not in OWN_LABELS))
 
 
 class Slots:

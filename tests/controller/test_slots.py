@@ -47,6 +47,17 @@ def test_a_place_goes_to_pods_that_schedulers_do_not_tell_apart(other, same):
     assert (freed().take(other) is not None) == same
 
 
+def test_the_pod_of_a_node_and_its_successor_are_of_one_class():
+    """The API server has copied the place of the node to the labels of the pod that it bears."""
+    moving = pod("web-0")
+    moving["spec"]["nodeName"] = "node-a"
+    moving["metadata"]["labels"] |= {"topology.kubernetes.io/zone": "nova", "topology.kubernetes.io/region": "GRA11"}
+    found = slots.Slots()
+    found.plan([slot(moving)], {"uid-web-0"})
+    found.release("uid-web-0")
+    assert found.take(pod("web-1")) is not None
+
+
 def test_labels_and_namespace_count_but_not_the_number_of_a_replica():
     """Spread and affinity look at labels; the pods of a StatefulSet carry their own names in one."""
     numbered = pod("web-1")

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from tests.e2e import controlplane, running
-from tests.e2e.test_product_faults import OVH, installed
+from tests.e2e.test_product_disruption import BUDGET, settled
+from tests.e2e.test_product_faults import OVH, all_gone, installed, scale
 from tests.e2e.test_walkthrough import FAST_DISRUPTION, get
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -25,6 +26,10 @@ JOINING = 30
 """Seconds over which the nodes of a batch join."""
 CPU = (250, 300, 400, 500, 700, 900, 1100, 1300, 1700, 1900)
 MEMORY = (384, 1100, 2600)
+
+
+NEVER = json.dumps({"spec": {"disruption": {"consolidateAfter": "Never"}}})
+SOON = json.dumps({"spec": {"disruption": {"consolidateAfter": "2s"}}})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +162,60 @@ def _counted(controller: running.Controller) -> float:
     return sum(
         value for name, value in controller.metrics().items() if name.startswith("karpenter_ovhcloud_pods_placed")
     )
+
+
+def _names(plane: controlplane.ControlPlane) -> set[str]:
+    return {pod["metadata"]["name"] for pod in get(plane, "pods")}
+
+
+def _claims(plane: controlplane.ControlPlane) -> set[str]:
+    return {claim["metadata"]["name"] for claim in get(plane, "nodeclaims")}
+
+
+def test_pods_that_come_back_under_new_names_find_their_place(control_plane_built, tmp_path):
+    """
+    Deleted while their nodes boot, and evicted one by one from a node that goes: each time the ReplicaSet makes others,
+    which take the places that are kept. No further node is bought, nobody plans anew, and nothing stays reserved.
+    """
+    with installed(tmp_path, speed=SPEED) as (plane, ovh):
+        running.order(ovh, "PATCH", "/control/timings", {"boot": [12 * SPEED, 12 * SPEED]})
+        patient = {**ovh, "RESERVATION_TIMEOUT": "30s"}
+        with running.controller(plane, patient, tmp_path) as controller:
+            running.until(controller.ready, "the controller is ready")
+            plane.run("kubectl", "wait", "nodepool/general", "--for=condition=Ready", "--timeout=60s")
+            plane.run("kubectl", "patch", "nodepool", "general", "--type=merge", "-p", NEVER)
+            plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(BUDGET))
+            scale(plane, 10)
+            running.until(lambda: _reserved(plane), "the nodes have registered and are held", 60, 0.1)
+            first, claims = _names(plane), _claims(plane)
+            plane.run("kubectl", "delete", "pods", "--all", "--wait=false")
+            running.until(lambda: settled(plane, 10), "ten other pods are bound", 90)
+            assert not first & _names(plane)
+            assert _claims(plane) == claims
+            running.until(lambda: not _reserved(plane), "nothing is reserved any more", 45)
+            placed = controller.metrics()
+            assert placed["karpenter_ovhcloud_slots_taken_over_total"] == 10
+            assert placed['karpenter_ovhcloud_pods_placed_total{where="planned"}'] == 10
+            assert controller.log.read_text().count("computed new nodeclaim") == 1
+
+            goes = max(get(plane, "nodeclaims"), key=lambda claim: _pods_of(plane, claim))
+            moving, name = _pods_of(plane, goes), goes["metadata"]["name"]
+            plane.run("kubectl", "delete", "nodeclaim", name, "--wait=false")
+            running.until(lambda: name not in _claims(plane) and settled(plane, 10), "its pods have moved", 120)
+            running.until(lambda: not _reserved(plane), "nothing is reserved any more", 45)
+            placed = controller.metrics()
+            assert moving > 2
+            assert placed['karpenter_ovhcloud_pods_placed_total{where="planned"}'] == 10 + moving
+            # The first eviction is allowed before there is a plan.
+            assert placed["karpenter_ovhcloud_slots_taken_over_total"] >= 10 + moving - 1
+            assert controller.log.read_text().count("computed new nodeclaim") == 2
+            plane.run("kubectl", "patch", "nodepool", "general", "--type=merge", "-p", SOON)
+            scale(plane, 0)
+            running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+
+
+def _pods_of(plane: controlplane.ControlPlane, claim: dict[str, Any]) -> int:
+    return sum(pod["spec"].get("nodeName") == claim["status"].get("nodeName") for pod in get(plane, "pods"))
 
 
 @pytest.mark.long
