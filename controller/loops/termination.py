@@ -15,7 +15,7 @@ from typing import Any
 
 from controller import metrics, names, retry, world
 from controller.kube import api as apis
-from controller.kube import conditions, kinds
+from controller.kube import conditions, kinds, mirror
 from crds import duration
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,32 @@ def forced(pods: Iterable[world.Object], deadline: float | None, now: float) -> 
         if now > deadline - grace and (gone is None or gone > deadline + 1):
             found.append((pod, max(1, int(deadline - now))))
     return found
+
+
+def to_detach(
+    attachments: Iterable[world.Object], node: str, staying: Iterable[world.Object], claims: Mapping[str, world.Object]
+) -> list[str]:
+    """
+    The names of VolumeAttachments that a node waits for, in order; not those of volumes whose pods do not leave it.
+
+    `staying` are the pods that a drained node still has, `claims` PersistentVolumeClaims by `namespace/name`.
+    """
+    kept = set()
+    for pod in staying:
+        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            continue
+        for volume in (pod.get("spec") or {}).get("volumes") or []:
+            name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+            if "ephemeral" in volume:
+                name = f"{pod['metadata']['name']}-{volume['name']}"
+            claim = claims.get(f"{pod['metadata'].get('namespace')}/{name}") if name else None
+            kept.add(((claim or {}).get("spec") or {}).get("volumeName") or "")
+    found = []
+    for each in attachments:
+        volume = (each["spec"].get("source") or {}).get("persistentVolumeName")
+        if each["spec"].get("nodeName") == node and volume and volume not in kept:
+            found.append(str(each["metadata"]["name"]))
+    return sorted(found)
 
 
 def machine_stays(machine: str, listed: world.Machines | None, since: float) -> bool | None:
@@ -201,7 +227,7 @@ class Termination:
             elif now - conditions.since(claim, "Drained") >= shared.settings.drained_delay:
                 draft.true("Drained")
         if draft.is_true("Drained"):
-            self._volumes(claim, node, draft, deadline)
+            self._volumes(claim, node, by_node.get(node["metadata"]["name"], []), draft, deadline)
         after = draft.finish()
         if after is not None:
             shared.patch(kinds.NODE_CLAIM, claim, {"status": {"conditions": after}}, subresource="status")
@@ -298,23 +324,29 @@ class Termination:
         shared.recorder.event(pod, "Evicted", f"Evicted pod: {reason}")
 
     def _volumes(
-        self, claim: world.Object, node: world.Object, draft: conditions.Draft, deadline: float | None
+        self,
+        claim: world.Object,
+        node: world.Object,
+        staying: Sequence[world.Object],
+        draft: conditions.Draft,
+        deadline: float | None,
     ) -> None:
         if draft.is_true("VolumesDetached") or conditions.is_(claim, "VolumesDetached") == "False":
             return
         shared, name = self._world, node["metadata"]["name"]
-        attached = [
-            each["metadata"]["name"]
-            for each in shared.mirror.all(kinds.VOLUME_ATTACHMENT)
-            if each["spec"].get("nodeName") == name and each["spec"].get("source", {}).get("persistentVolumeName")
-        ]
+        attached = to_detach(
+            shared.mirror.all(kinds.VOLUME_ATTACHMENT),
+            name,
+            staying,
+            {mirror.key_of(each): each for each in shared.mirror.all(kinds.PERSISTENT_VOLUME_CLAIM)},
+        )
         if not attached:
             draft.true("VolumesDetached")
         elif deadline is not None and shared.now() > deadline:
             draft.set("VolumesDetached", "False", "TerminationGracePeriodElapsed", "")
         else:
             draft.set("VolumesDetached", "Unknown", "AwaitingVolumeDetachment", "AwaitingVolumeDetachment")
-            note = f"Awaiting deletion of bound volumeattachments ({', '.join(sorted(attached)[:5])})"
+            note = f"Awaiting deletion of bound volumeattachments ({', '.join(attached[:5])})"
             shared.recorder.event(node, "AwaitingVolumeDetachment", note)
 
     def _node(self, node: world.Object, claim: world.Object | None, pods: list[world.Object]) -> None:

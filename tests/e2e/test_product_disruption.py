@@ -130,6 +130,61 @@ def test_pods_that_may_not_be_disturbed_and_claims_deleted_by_hand(control_plane
         running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
 
 
+def attach(plane: controlplane.ControlPlane, name: str, node: str) -> None:
+    """What the attach/detach controller writes when a volume is attached; nobody detaches it here."""
+    spec = {"attacher": "cinder.csi.openstack.org", "nodeName": node, "source": {"persistentVolumeName": f"pv-{name}"}}
+    body = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": name}, "spec": spec}
+    plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(body))
+
+
+def condition(plane: controlplane.ControlPlane, claim: str, kind: str) -> tuple[str, str]:
+    """Status and reason of a claim's condition."""
+    found = [each for each in get(plane, "nodeclaims") if each["metadata"]["name"] == claim]
+    states = [each for item in found for each in item["status"].get("conditions", []) if each["type"] == kind]
+    return (states[0]["status"], states[0]["reason"]) if states else ("", "")
+
+
+def test_a_node_waits_for_its_volumes_and_a_deadline_does_not(control_plane_built, tmp_path):
+    """
+    OVH is not asked to remove a node while a VolumeAttachment names it; terminationGracePeriod ends the wait.
+    """
+    with started(tmp_path) as (plane, ovh, _):
+        template = get(plane, "nodepools")[0]["spec"]["template"]
+        template["spec"]["terminationGracePeriod"] = "25s"
+        patch(plane, {"template": template, "disruption": {"consolidateAfter": "Never"}})
+        scale(plane, 10)
+        running.until(lambda: settled(plane, 10), "ten pods are bound", 90)
+        claims = {claim["metadata"]["name"]: claim["status"]["nodeName"] for claim in get(plane, "nodeclaims")}
+        first, second = sorted(claims)
+        attach(plane, "for-a-while", claims[first])
+        attach(plane, "stuck", claims[second])
+        scale(plane, 0)
+        began = time.monotonic()
+        plane.run("kubectl", "delete", "nodeclaim", first, second, "--wait=false")
+        awaiting = ("Unknown", "AwaitingVolumeDetachment")
+        running.until(
+            lambda: [condition(plane, name, "VolumesDetached") for name in claims] == [awaiting] * 2, "both wait", 20
+        )
+        running.until(
+            lambda: (
+                set(events(plane, "Node", "AwaitingVolumeDetachment"))
+                == {f"Awaiting deletion of bound volumeattachments ({name})" for name in ("for-a-while", "stuck")}
+            ),
+            "the Nodes say so",
+            20,
+        )
+        assert set(claims.values()) == {node["metadata"]["name"] for node in get(plane, "nodes")}
+        assert not [call for call in running.order(ovh, "GET", "/control/calls") if call["method"] == "PUT"]
+        plane.run("kubectl", "delete", "volumeattachment", "for-a-while")
+        running.until(
+            lambda: {each["metadata"]["name"] for each in get(plane, "nodeclaims")} == {second}, "it goes", 20
+        )
+        assert time.monotonic() - began < 25
+        running.until(lambda: all_gone(plane, ovh), "the other one goes with its volume attached", 90)
+        assert time.monotonic() - began > 25
+        assert [each["metadata"]["name"] for each in get(plane, "volumeattachments")] == ["stuck"]
+
+
 def test_a_static_pool_keeps_its_size(control_plane_built, tmp_path):
     """As many nodes as replicas say, through `kubectl scale`, and through drift; no pod is needed."""
     with started(tmp_path) as (plane, ovh, _):
