@@ -273,6 +273,27 @@ def constrained(count: int, seed: int) -> list[Manifest]:
     return [*objects, node_pool("balanced", ("b3",), limits=limit)]
 
 
+def teams(count: int, classes: int, number: int, seed: int) -> list[Manifest]:
+    """
+    P: `number` teams, each with a NodePool of its own (label and taint) and `count` pods of random classes as in R that go
+    nowhere else.
+    """
+    objects = base(ONE_ZONE)
+    for index in range(number):
+        team = f"team-{index}"
+        pool = node_pool(team)
+        pool["spec"]["template"]["metadata"] = {"labels": {"team": team}}
+        pool["spec"]["template"]["spec"]["taints"] = [{"key": "team", "value": team, "effect": "NoSchedule"}]
+        objects.append(pool)
+        own = {"nodeSelector": {"team": team}, "tolerations": [{"key": "team", "value": team, "effect": "NoSchedule"}]}
+        for each in random_classes(count, classes, seed * number + index):
+            if each["kind"] == "Pod":
+                each["metadata"]["name"] = f"{team}-{each['metadata']['name']}"
+                each["spec"] |= own
+                objects.append(each)
+    return objects
+
+
 def bound_volume(name: str, zone: str) -> list[Manifest]:
     """A claim that is bound to a volume in one zone."""
     return [
@@ -359,5 +380,7 @@ WORKLOADS: dict[str, Callable[[int], list[Manifest]]] = {
     "V5000": lambda seed: near_equal(5000, 3000, seed),
     "B32000/30": lambda seed: random_classes(32000, 30, seed),
     "X2000": lambda seed: constrained(2000, seed),
+    "P480/12": lambda seed: teams(40, 8, 12, seed),
+    "P6000/6": lambda seed: teams(1000, 30, 6, seed),
     "G20000": lambda seed: random_classes(20000, 50, seed),
 }

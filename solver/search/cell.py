@@ -272,7 +272,7 @@ class CellPacker:
         placeable = cell.field.ok.any(axis=1) | (cell.counts == 0)
         if not placeable.all() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
             return False
-        return cell.field.host.empty or self.settings.time_limit >= COLUMN_SECONDS
+        return cell.field.host.empty or self.budget.limit >= COLUMN_SECONDS
 
     def generate(self, cell: Cell, bound: Callable[[], float] | None, share: float, told: Told) -> patterns.Columns:
         """

@@ -15,7 +15,7 @@ The search from end to end: which parts run, in which order, and what they hand 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent import futures
 
 import numpy as np
@@ -33,10 +33,12 @@ from solver.search import (
     incumbent,
     merge,
     params,
+    parts,
     restrict,
     shapes,
     share,
     small,
+    together,
 )
 from solver.search import field as fields
 
@@ -76,20 +78,27 @@ class Engine:
 
     def run(self) -> params.Found:
         """Search until the gap is closed, the time is over, or more time will not pay."""
+        for _ in self.steps():
+            pass
+        return self.found()
+
+    def steps(self) -> Iterator[None]:
+        """The search; it waits once, when the first plan is there."""
         if not self.problem.counts.sum():
-            return self.found()
+            return
         start = self.warm()
         started = self.budget.seconds()
         whole = self.whole_field()
         self.relax(whole, strong=False)
         if start.new and self.known.done():
-            return self.found()
+            return
         sharing = share.Sharing(self.narrow, self.settings, self.budget)
         packer = cells.CellPacker(self.narrow, self.settings, self.budget, self.rng, start.new)
         work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
         self.adopt(work, "fill")
         self.lift_wish(sharing)
         self.known.phase("fill", started)
+        yield
         exact = small.Small(self.known, self.rng)
         if exact.applies():
             exact.enumerate(whole)
@@ -102,7 +111,6 @@ class Engine:
                 self.count_nodes(whole, len(work), beside)
                 self.improve(work, sharing, packer)
             self.counted()
-        return self.found()
 
     def warm(self) -> problems.Solution:
         """What rules leave of the solution to start from; completed, it is the first incumbent."""
@@ -120,10 +128,11 @@ class Engine:
         if known.unplaced() and not known.optimal:
             known.bound = 0.0
             self.relax(self.whole_field(), strong=True, spare=float(sum(known.value.unplaced)))
+        bound = known.value.cost if known.optimal else round(known.bound)
         return params.Found(
             solution=known.best,
             value=known.value,
-            bound=round(known.bound) if known.bound > 0 else (0 if not self.problem.removal_caps else None),
+            bound=bound if bound > 0 else (0 if not self.problem.removal_caps else None),
             optimal=known.optimal or not self.problem.counts.sum(),
             phases=tuple(known.phases),
             columns=self.patterns,
@@ -344,5 +353,10 @@ def plain(problem: problems.Problem, settings: params.Params) -> params.Found:
 
 
 def search(problem: problems.Problem, settings: params.Params) -> params.Found:
-    """Search for the best solution of a problem."""
-    return Engine(problem, settings).run()
+    """Search for the best solution of a problem, part by part where it falls apart."""
+    budget = params.Budget(settings)
+    found = None
+    if len(split := parts.split(problem)) > 1:
+        found = together.Together(Engine(problem, settings), split, settings, Engine).run()
+        settings = dataclasses.replace(settings, time_limit=budget.left())
+    return Engine(problem, settings).run() if found is None else found

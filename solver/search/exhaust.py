@@ -198,7 +198,8 @@ def cover(
                 placed[node] = _counts(pods)
     chosen = [(int(rows.kind[p]), rows.counts[p]) for p in np.flatnonzero(times[:bought]) for _ in range(times[p])]
     new = _deal(problem, field, chosen, left)
-    return Cover(problems.Solution(new=new, placed=placed), int(np.ceil(found.bound - ROUNDING)))
+    bound = int(np.ceil(found.bound - ROUNDING)) if np.isfinite(found.bound) else 0
+    return Cover(problems.Solution(new=new, placed=placed), bound)
 
 
 def _counts(row: Ints) -> problems.Counts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from solver import evaluate
 from solver import plan as plans
 from solver import problem as problems
@@ -11,7 +13,7 @@ from solver.search import params
 class Incumbent:
     """
     The best valid solution of a problem, its `value` and the `strategy` that found it; the highest `bound` on what new
-    nodes cost (micro-euro per hour, 0: none yet), and whether the value is proved `optimal`.
+    nodes cost without charges (micro-euro per hour, 0: none yet), and whether the value is proved `optimal`.
     """
 
     def __init__(self, problem: problems.Problem, settings: params.Params) -> None:
@@ -42,11 +44,13 @@ class Incumbent:
 
     def report(self) -> None:
         """Tell the caller how things stand."""
-        bound = int(self.bound) if self.bound > 0 else None
+        bound = self.value.cost if self.optimal else int(self.bound) if self.bound > 0 else None
         self.settings.progress(params.Progress(self.budget.seconds(), evaluate.price(self.problem, self.best), bound))
 
     def gap(self) -> float:
         """Relative distance of the incumbent to the bound; infinite without a bound."""
+        if self.optimal:
+            return 0.0
         if self.bound <= 0:
             return 0.0 if self.value.cost <= 0 else float("inf")
         return max(0.0, self.value.cost - self.bound) / self.bound
@@ -66,7 +70,18 @@ class Incumbent:
     def proved(self) -> None:
         """The incumbent is optimal."""
         self.optimal = True
-        self.bound = float(self.value.cost)
+        if self.problem.preference_price is None:
+            self.lift(self.value.cost - self.most_charges())
+
+    def most_charges(self) -> float:
+        """
+        The most that solutions which cost no more pay for charges: by what prices may differ where costs do not, micro-euro
+        per hour.
+        """
+        cheapest = int(self.problem.prices.min(initial=1 << 40))
+        nodes = min(int(self.problem.counts.sum()), self.value.cost // max(cheapest, 1))
+        pools = min(nodes, int(np.count_nonzero(~self.problem.pools.exists)))
+        return float(self.problem.node_charge * nodes + self.problem.pools.charge * pools)
 
     def charge_share(self) -> float:
         """

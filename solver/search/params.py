@@ -60,12 +60,13 @@ class Found:
 
 
 class Budget:
-    """Time left, or rounds left when deterministic."""
+    """Time left of `limit` seconds, or rounds left when deterministic."""
 
     ROUNDS_PER_SECOND = 12
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self.limit = params.time_limit
         self.started = 0.0 if params.deterministic else params.clock()
         self.rounds = 0.0
 
@@ -76,12 +77,16 @@ class Budget:
     def spent(self) -> float:
         """Share of the budget that is spent, 0 to 1 and beyond."""
         if self.params.deterministic:
-            return self.rounds / max(1.0, self.params.time_limit * self.ROUNDS_PER_SECOND)
-        return self.seconds() / max(self.params.time_limit, 1e-9)
+            return self.rounds / max(1.0, self.limit * self.ROUNDS_PER_SECOND)
+        return self.seconds() / max(self.limit, 1e-9)
+
+    def used(self) -> float:
+        """Seconds that went by, by rounds when deterministic."""
+        return self.limit * self.spent()
 
     def left(self) -> float:
-        """Seconds left of the time limit, by rounds when deterministic."""
-        return max(0.0, self.params.time_limit * (1.0 - self.spent()))
+        """Seconds left of the limit, by rounds when deterministic."""
+        return max(0.0, self.limit * (1.0 - self.spent()))
 
     def seconds_until(self, share: float) -> float | None:
         """Seconds left until this share of the budget is spent; None when deterministic."""

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from solver import problem as problems
 from solver.search import columns as patterns
 from solver.search import exhaust, incumbent, params
 from solver.search import field as fields
@@ -21,6 +22,11 @@ BRANCHES = 500
 """Nodes of the search tree that a cover may take when the clock does not count."""
 
 
+def carries(problem: problems.Problem) -> bool:
+    """Whether the exact model can carry a whole problem."""
+    return int(problem.counts.sum()) <= SMALL_PODS and len(problem.classes) <= SMALL_CLASSES
+
+
 class Small:
     """Exact methods for one problem; `patterns` counts those looked at."""
 
@@ -33,7 +39,7 @@ class Small:
 
     def applies(self) -> bool:
         """Whether the exact model can carry the whole problem."""
-        return int(self.problem.counts.sum()) <= SMALL_PODS and len(self.problem.classes) <= SMALL_CLASSES
+        return carries(self.problem)
 
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
