@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from catalog import catalogue as catalogues
@@ -22,6 +22,9 @@ Object = dict[str, Any]
 
 OVER_QUOTA = "project quota"
 """Why an offering was refused when the project's quota was used up."""
+
+POOL_LIMIT = "pool limit of the cluster"
+"""Why an offering was refused that would need one OVH pool more than a cluster may have."""
 
 
 def quota_of(of: flavors.Flavor) -> dict[str, int]:
@@ -131,6 +134,19 @@ class World:
                     self.unavailable.forget(flavor, zone)
                     found = True
         return found
+
+    def forget(self, reason: str, zones: Collection[str]) -> bool:
+        """Forget refusals for a reason in these zones; whether there were any."""
+        now = self.now()
+        with self.lock:
+            found = [
+                (flavor, zone)
+                for flavor, zone in self.unavailable.pairs(now)
+                if zone in zones and self.unavailable.reason(flavor, zone, now) == reason
+            ]
+            for flavor, zone in found:
+                self.unavailable.forget(flavor, zone)
+        return bool(found)
 
     def refused(self) -> frozenset[tuple[str, str]]:
         """Offerings that are not to be asked for at the moment."""

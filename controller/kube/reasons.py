@@ -129,6 +129,13 @@ REASONS = (
         upstream=False,
     ),
     Reason(
+        "PoolLimitReached",
+        ("NodePool",),
+        "Warning",
+        "Pods wait since their nodes would need another OVHcloud node pool, and the cluster has as many as it may.",
+        upstream=False,
+    ),
+    Reason(
         "NodePoolValidationFailed",
         ("NodePool",),
         "Warning",
@@ -149,6 +156,13 @@ REASONS = (
         ("OVHNodeClass",),
         "Normal",
         "The OVHNodeClass is deleted and stays until no NodeClaim refers to it; names those that still do.",
+    ),
+    Reason(
+        "WaitingOnNodeRemoval",
+        ("OVHNodeClass",),
+        "Normal",
+        "The OVHNodeClass is deleted and stays until OVHcloud has removed the nodes that no NodeClaim wants; names their pools.",
+        upstream=False,
     ),
     Reason(
         "CredentialsMissing",

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from controller import metrics, names, world
+from controller import names, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
-from controller.loops import demands, notices, pools
+from controller.loops import demands, outcomes, pools
 from controller.ovh import errors, types
-from solver.render import document
 from solver.rules import ovh as pool_rules
 
 log = logging.getLogger(__name__)
@@ -28,10 +26,10 @@ class Cloud:
     def __init__(self, shared: world.World, changed: Callable[[], None]) -> None:
         self._world = shared
         self._changed = changed
+        self._outcomes = outcomes.Outcomes(shared, changed)
         self._removing: dict[str, float] = {}
         self._orphans: dict[str, float] = {}
         self._empty: dict[str, float] = {}
-        self._missing: dict[str, float] = {}
         self._listed: set[str] = set()
         self._again = False
         self._last_full = 0.0
@@ -52,7 +50,7 @@ class Cloud:
             for node in shared.mirror.all(kinds.NODE)
             if world.deleting(node) and names.TERMINATION_FINALIZER in (node["metadata"].get("finalizers") or [])
         }
-        busy = bool(going or self._empty or self._orphans or self._missing) or any(
+        busy = bool(going or self._empty or self._orphans or self._outcomes.awaited) or any(
             demands.busy(claim) for claim in claims
         )
         now = shared.now()
@@ -86,7 +84,7 @@ class Cloud:
         """Drop what was remembered of nodes and claims that are no more."""
         self._orphans = {node: since for node, since in self._orphans.items() if node in self._listed}
         self._removing = {node: since for node, since in self._removing.items() if node in self._listed}
-        self._missing = {name: since for name, since in self._missing.items() if name in claims}
+        self._outcomes.forget(claims)
 
     def _reconcile(self, place: world.Place, claims: list[world.Object]) -> set[str] | None:
         """
@@ -99,6 +97,9 @@ class Cloud:
             name = world.annotation(claim, names.OVH_POOL)
             by_pool.setdefault(name or self._default_pool(claim), []).append(claim)
         listed = {pool.name: pool for pool in place.client.node_pools() if pool.status != "DELETED"}
+        existing = len(listed)
+        if existing < pool_rules.MAX_POOLS and self._world.forget(world.POOL_LIMIT, place.zones):
+            self._changed()
         machines: set[str] | None = set()
         refused: errors.OVHError | None = None
         for name in sorted({*listed, *by_pool}):
@@ -107,7 +108,7 @@ class Cloud:
                 continue
             try:
                 if pool is None:
-                    self._create(place, name, mine, len(listed))
+                    existing += self._create(place, name, mine, existing)
                     continue
                 found = self._one(place, pool, mine)
             except (errors.BadRequestError, errors.ConflictError, errors.QuotaError, errors.StockError) as error:
@@ -126,7 +127,7 @@ class Cloud:
         return pool_rules.base_name(world.label(claim, names.INSTANCE_TYPE_LABEL), world.label(claim, names.ZONE_LABEL))
 
     def _ours(self, pool: types.NodePool) -> bool:
-        return pool.template.metadata.annotations.get(names.INSTALLATION) == self._world.settings.installation
+        return demands.ours(pool, self._world.settings.installation)
 
     # One pool that exists
 
@@ -161,7 +162,7 @@ class Cloud:
         by_id = {node.id: node for node in nodes}
         for claim_name, node_id in found.assign.items():
             if by_id[node_id].phase not in pools.FAILED:
-                self._launched(place, by_name[claim_name], by_id[node_id])
+                self._outcomes.launched(place, by_name[claim_name], by_id[node_id])
         for claim in claims:
             node = by_id.get(world.annotation(claim, names.NODE_ID))
             kept = node is not None and node.phase is not types.Phase.LEAVING
@@ -171,17 +172,17 @@ class Cloud:
                 and not world.deleting(claim)
                 and claim["metadata"]["name"] not in found.assign
             ):
-                self._launched(place, claim, node)
+                self._outcomes.launched(place, claim, node)
         for failure in found.failures:
             self._failed(pool, failure, by_name.get(failure.claim))
         if found.desired is not None:
             self._resize(place, pool, found, claims)
         for name in found.leaving:
-            self._terminating(by_name[name])
+            self._outcomes.terminating(by_name[name])
         for name in found.gone:
-            self._finish(by_name[name])
+            self._outcomes.finish(by_name[name])
         for name in (*found.missing, *found.lost):
-            self._vanished(by_name[name], name in found.lost, now)
+            self._outcomes.vanished(by_name[name], name in found.lost, now)
         self._maybe_delete(place, pool, found.empty, now)
         return machines
 
@@ -231,50 +232,6 @@ class Cloud:
                 self._world.annotate(claim, {names.OVH_POOL: name})
         return not fresh
 
-    def _launched(self, place: world.Place, claim: world.Object, node: types.Node) -> None:
-        """Give the node to the claim and tell the claim what it got."""
-        shared, name = self._world, claim["metadata"]["name"]
-        status = claim.get("status") or {}
-        new_node = world.annotation(claim, names.NODE_ID) != node.id
-        if new_node:
-            adopted = bool(world.annotation(claim, names.NODE_ID))
-            shared.annotate(claim, {names.NODE_ID: node.id, names.POOL_INTENT: None})
-            claim = shared.mirror.get(kinds.NODE_CLAIM, name) or claim
-            log.info(
-                "adopted node" if adopted else "launched nodeclaim",
-                extra={"NodeClaim": name, "node": node.name, "pool": world.annotation(claim, names.OVH_POOL)},
-            )
-        self._missing.pop(name, None)
-        machine = node.provider_id or ""
-        body: dict[str, Any] = {}
-        draft = conditions.Draft(claim, demands.DEPENDENTS, shared.now())
-        draft.true("Launched")
-        before = status.get("providerID") or ""
-        if machine != before:
-            # While another node has no machine yet, the claim has none: the old Node is not its Node any more.
-            body["providerID"] = machine or None
-            with shared.lock:
-                shared.machine_since[name] = shared.now()
-            if before:
-                draft.set("Registered", "Unknown", "NodeReplaced", "MKS has replaced the node")
-                draft.set("Initialized", "Unknown", "NodeReplaced", "MKS has replaced the node")
-                body["nodeName"] = ""
-        if not status.get("capacity"):
-            flavor = shared.catalogue().flavors.get(world.label(claim, names.INSTANCE_TYPE_LABEL))
-            if flavor is not None:
-                body |= {
-                    "capacity": document.amounts(flavor.capacity),
-                    "allocatable": document.amounts(flavor.allocatable),
-                    "imageID": f"mks-{place.version}" if place.version else "mks",
-                }
-        after = draft.finish()
-        if after is not None:
-            body["conditions"] = after
-            notices.transitions(shared, claim, draft, (*demands.DEPENDENTS, conditions.ROOT))
-        if body:
-            shared.patch(kinds.NODE_CLAIM, claim, {"status": body}, subresource="status")
-            self._changed()
-
     def _failed(self, pool: types.NodePool, failure: pools.Failure, claim: world.Object | None) -> None:
         """Remember the refusal and let the claim go, so that the next batch plans around it."""
         reasons = {
@@ -286,18 +243,7 @@ class Cloud:
             self._world.refuse(pool.flavor, pool.zone, reasons[failure.phase])
         if claim is not None and not world.deleting(claim):
             message = f"{pool.flavor} in {pool.zone}: OVHcloud answers {failure.status}"
-            self.give_up(claim, "insufficient_capacity", message)
-
-    def give_up(self, claim: world.Object, reason: str, message: str) -> None:
-        """Delete a claim that will not get its node."""
-        shared, name = self._world, claim["metadata"]["name"]
-        shared.recorder.event(
-            claim, "InsufficientCapacityError", f"NodeClaim {name} event: {message[:300]}", warning=True
-        )
-        log.warning("launch failed", extra={"NodeClaim": name, "reason": reason, "error": message})
-        shared.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-        demands.disrupted(claim, reason)
-        self._changed()
+            self._outcomes.give_up(claim, "insufficient_capacity", message)
 
     def _resize(
         self, place: world.Place, pool: types.NodePool, found: pools.Decision, claims: list[world.Object]
@@ -336,56 +282,7 @@ class Cloud:
             raise error
         self._world.refuse(flavor, zone, reason)
         for claim in claims:
-            self.give_up(claim, "insufficient_capacity", str(error))
-
-    def _terminating(self, claim: world.Object) -> None:
-        draft = conditions.Draft(claim, demands.DEPENDENTS, self._world.now())
-        if draft.is_true("InstanceTerminating"):
-            return
-        draft.true("InstanceTerminating")
-        after = draft.finish()
-        self._world.patch(kinds.NODE_CLAIM, claim, {"status": {"conditions": after}}, subresource="status")
-        self._changed()
-
-    def _finish(self, claim: world.Object) -> None:
-        """The machine is gone: so is the claim, once nothing of its Node is left to do."""
-        shared, metadata = self._world, claim["metadata"]
-        if world.annotation(claim, names.NODE_ID) and not conditions.is_true(claim, "InstanceTerminating"):
-            self._terminating(claim)
-            return
-        if shared.node_of(claim) is not None:
-            return
-        finalizers = [each for each in metadata.get("finalizers") or [] if each != names.TERMINATION_FINALIZER]
-        if len(finalizers) == len(metadata.get("finalizers") or []):
-            return
-        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}}
-        try:
-            shared.patch(kinds.NODE_CLAIM, claim, body)
-        except (apis.NotFoundError, apis.ConflictError):
-            return
-        with shared.lock:
-            shared.machine_since.pop(metadata["name"], None)
-        pool = world.label(claim, names.NODEPOOL_LABEL)
-        zone = world.label(claim, names.ZONE_LABEL)
-        metrics.NODECLAIMS_TERMINATED.labels(pool, world.label(claim, names.CAPACITY_TYPE_LABEL), zone).inc()
-        started = conditions.seconds(metadata.get("deletionTimestamp"))
-        if started is not None:
-            metrics.NODECLAIM_TERMINATION_SECONDS.labels(pool).observe(max(0.0, shared.now() - started))
-        log.info("deleted nodeclaim", extra={"NodeClaim": metadata["name"], "NodePool": pool})
-        self._changed()
-
-    def _vanished(self, claim: world.Object, lost: bool, now: float) -> None:
-        """A machine that is not listed any more: MKS brings another one, or somebody has taken it away."""
-        name = claim["metadata"]["name"]
-        if not lost:
-            self._missing.pop(name, None)
-            return
-        since = self._missing.setdefault(name, now)
-        if now - since > self._world.settings.orphan_after:
-            log.warning("machine is gone", extra={"NodeClaim": name})
-            self._missing.pop(name, None)
-            self._world.api.delete(kinds.NODE_CLAIM, name, uid=claim["metadata"].get("uid") or "")
-            demands.disrupted(claim, "garbage_collected")
+            self._outcomes.give_up(claim, "insufficient_capacity", str(error))
 
     def _maybe_delete(self, place: world.Place, pool: types.NodePool, empty: bool, now: float) -> None:
         if not empty or not self._ours(pool):
@@ -406,27 +303,30 @@ class Cloud:
 
     # Pools that do not exist
 
-    def _create(self, place: world.Place, name: str, claims: list[world.Object], existing: int) -> None:
+    def _create(self, place: world.Place, name: str, claims: list[world.Object], existing: int) -> bool:
+        """Order a pool for claims that wait; whether there is one more now than the `existing` ones."""
         shared, now = self._world, self._world.now()
         for claim in claims:
-            if world.deleting(claim) and demands.removable(claim):
-                self._finish(claim)
+            # A pool that was ordered without an answer may be there and not listed yet, and its node would be forgotten.
+            if demands.removable(claim) and now - _ordered(claim) >= shared.settings.ovh_settle_time:
+                self._outcomes.finish(claim)
         waiting = [claim for claim in claims if demands.waits(claim)]
         for claim in claims:
             if not world.deleting(claim) and world.annotation(claim, names.NODE_ID):
-                self._vanished(claim, True, now)
+                self._outcomes.vanished(claim, True, now)
         if not waiting:
-            return
+            return False
         flavor = world.label(waiting[0], names.INSTANCE_TYPE_LABEL)
         zone = world.label(waiting[0], names.ZONE_LABEL)
         if existing >= pool_rules.MAX_POOLS:
             text = f"the cluster has {existing} node pools, and no more than {pool_rules.MAX_POOLS} are made"
-            self._refused(flavor, zone, errors.QuotaError(text), waiting)
-            return
-        intents = [conditions.seconds(world.annotation(claim, names.POOL_INTENT)) or 0.0 for claim in waiting]
-        if now - max(intents) < shared.settings.ovh_settle_time:
+            shared.refuse(flavor, zone, world.POOL_LIMIT)
+            for claim in waiting:
+                self._outcomes.give_up(claim, "pool_limit", f"{flavor} in {zone} would need another pool: {text}")
+            return False
+        if now - max(map(_ordered, waiting)) < shared.settings.ovh_settle_time:
             log.info("waiting for a pool that may have been created", extra={"pool": name})
-            return
+            return False
         most = pool_rules.ANTI_AFFINITY_POOL_SIZE if place.anti_affinity else pool_rules.POOL_SIZE
         wanted = waiting[:most]
         for claim in wanted:
@@ -454,3 +354,10 @@ class Cloud:
             if isinstance(error, errors.ConflictError):
                 raise
             self._refused(flavor, zone, error, wanted)
+            return False
+        return True
+
+
+def _ordered(claim: world.Object) -> float:
+    """When a pool was about to be created for a claim, 0 when none was or the answer is known."""
+    return conditions.seconds(world.annotation(claim, names.POOL_INTENT)) or 0.0

@@ -97,6 +97,11 @@ def busy(claim: world.Object) -> bool:
     return world.deleting(claim) or not conditions.is_true(claim, "Initialized")
 
 
+def ours(pool: types.NodePool, installation: str) -> bool:
+    """Whether an OVH pool was made by this installation."""
+    return pool.template.metadata.annotations.get(names.INSTALLATION) == installation
+
+
 def same(one: world.Place, other: world.Place) -> bool:
     """Whether two places buy nodes for the same cluster."""
     mine, theirs = one.client, other.client

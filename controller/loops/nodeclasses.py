@@ -3,9 +3,9 @@ OVHNodeClasses: whether nodes can be bought where they say, and what there is to
 
 Each right is looked at by itself, so that a condition can name the one that is missing and how to grant it.
 
-A finalizer keeps a class that is deleted until no NodeClaim refers to it: without the class nobody would know after a
-restart where their machines are to be taken away. The claims themselves are left to their owners, as upstream's
-providers do (karpenter-provider-aws, `pkg/controllers/nodeclass`).
+A finalizer keeps a class that is deleted until no NodeClaim refers to it and OVH has no node left in pools of ours:
+without the class nobody would know after a restart where machines are to be taken away. The claims themselves are left to
+their owners, as upstream's providers do (karpenter-provider-aws, `pkg/controllers/nodeclass`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from catalog import refresh, region
 from controller import metrics, names, ratelimit, world
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
+from controller.loops import demands
 from controller.ovh import client as clients
 from controller.ovh import credentials, errors, market, rights, transport
 
@@ -106,6 +107,7 @@ class NodeClasses:
             for name in set(shared.places) - present - set(users(shared)):
                 del shared.places[name]
         ready = all(place.ready for place in shared.places.values()) and bool(present)
+        ready = ready and not any(map(world.deleting, shared.mirror.all(kinds.NODE_CLASS)))
         return shared.settings.node_class_interval if ready else min(10.0, shared.settings.node_class_interval)
 
     def _hold(self, item: world.Object) -> world.Object | None:
@@ -114,6 +116,12 @@ class NodeClasses:
         if not world.deleting(item):
             self._finalize(item, True)
             return shared.fresh(kinds.NODE_CLASS, item)
+        if not users(shared).get(name):
+            pools = self._pools_left(item)
+            if pools:
+                note = f"Waiting on OVHcloud to remove the nodes of {few(pools)}"
+                shared.recorder.event(item, "WaitingOnNodeRemoval", note)
+                return item
         # Whoever plans may be about to write claims of the class.
         with shared.planning:
             waiting = users(shared).get(name, [])
@@ -123,6 +131,33 @@ class NodeClasses:
         note = f"Waiting on NodeClaim termination for {few(waiting)}"
         shared.recorder.event(item, "WaitingOnNodeClaimTermination", note)
         return item
+
+    def _pools_left(self, item: world.Object) -> list[str]:
+        """
+        Names of OVH pools of ours that have or get nodes, which nobody would remove without this class.
+
+        None where another class is for the same cluster, or where OVH lets us see none: no waiting would help then.
+        Raises `errors.OVHError` when OVH does not answer.
+        """
+        spec = item["spec"]
+        for other in self._world.mirror.all(kinds.NODE_CLASS):
+            same = all(other["spec"].get(key) == spec.get(key) for key in ("serviceName", "kubeId"))
+            if same and not world.deleting(other):
+                return []
+        try:
+            pools = self._client(spec).node_pools()
+        except (errors.CredentialsError, errors.PermissionMissingError, errors.NotFoundError) as error:
+            log.warning(
+                "nodes may be left behind", extra={"OVHNodeClass": item["metadata"]["name"], "error": str(error)}
+            )
+            return []
+        return sorted(
+            pool.name
+            for pool in pools
+            if demands.ours(pool, self._world.settings.installation)
+            and pool.status not in ("DELETING", "DELETED")
+            and (pool.desired_nodes or pool.current_nodes)
+        )
 
     def _finalize(self, item: world.Object, wanted: bool) -> None:
         """Put our finalizer onto a class, or take it away."""

@@ -157,17 +157,23 @@ def _refusals(refused: Mapping[tuple[str, str], str], left: plans.Unschedulable)
 def _pools(shared: world.World, plan: plans.Plan, refused: Mapping[tuple[str, str], str]) -> None:
     """Events on the NodePools whose limits, or the project's quota, keep pods waiting."""
     full: dict[tuple[str, str, str], int] = {}
-    over = {flavor for (flavor, _), reason in refused.items() if reason == world.OVER_QUOTA}
+    over = []
+    for about, why, words in (
+        ("QuotaReached", world.OVER_QUOTA, f"OVHcloud has refused {{}}: {world.OVER_QUOTA}"),
+        ("PoolLimitReached", world.POOL_LIMIT, "{} would need one more node pool than the cluster may have"),
+    ):
+        if flavors := sorted({flavor for (flavor, _), reason in refused.items() if reason == why}):
+            over.append((about, words.format(", ".join(flavors))))
     for left in plan.unschedulable:
         for reason in left.reasons:
-            about, message = "", reason.message
+            found = []
             if reason.constraint == "limits":
-                about = "LimitsReached"
+                found = [("LimitsReached", reason.message)]
             elif reason.constraint == "ovh" and "quota" in reason.message:
-                about = "QuotaReached"
-            elif over and reason.constraint in OF_OFFERINGS:
-                about, message = "QuotaReached", f"OVHcloud has refused {', '.join(sorted(over))}: {world.OVER_QUOTA}"
-            if about:
+                found = [("QuotaReached", reason.message)]
+            elif reason.constraint in OF_OFFERINGS:
+                found = over
+            for about, message in found:
                 mark = (reason.node_pool, about, message)
                 full[mark] = full.get(mark, 0) + 1
     for (name, about, message), pods in sorted(full.items()):

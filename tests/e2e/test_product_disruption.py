@@ -130,6 +130,21 @@ def test_pods_that_may_not_be_disturbed_and_claims_deleted_by_hand(control_plane
         running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
 
 
+def test_a_node_class_deleted_with_its_claims_right_after_the_order_leaves_no_machine(control_plane_built, tmp_path):
+    """The claims are gone before OVH has shown a node: the class waits until the nodes are removed all the same."""
+    with started(tmp_path) as (plane, ovh, controller):
+        scale(plane, 10)
+        running.until(lambda: running.order(ovh, "GET", "/control/state")["nodes"], "nodes are ordered", 60, 0.05)
+        scale(plane, 0)
+        for what in ("nodeclaims", "ovhnodeclass"):
+            plane.run("kubectl", "delete", what, "--all", "--wait=false")
+        running.until(lambda: not get(plane, "ovhnodeclasses"), "the class is gone", 120)
+        assert not running.order(ovh, "GET", "/control/state")["nodes"]
+        assert not get(plane, "nodeclaims")
+        assert not get(plane, "nodes")
+        assert "Traceback" not in controller.log.read_text()
+
+
 def attach(plane: controlplane.ControlPlane, name: str, node: str) -> None:
     """What the attach/detach controller writes when a volume is attached; nobody detaches it here."""
     spec = {"attacher": "cinder.csi.openstack.org", "nodeName": node, "source": {"persistentVolumeName": f"pv-{name}"}}

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from controller import world
 from controller.kube import conditions, kinds
 from controller.loops import cloud
 from controller.ovh import errors
+from solver.rules import ovh as pool_rules
 from tests.controller.loops import make, stage
 from tests.controller.simulator import running
 
@@ -154,6 +156,43 @@ def test_a_quota_that_is_reached_gives_the_claim_back(sky):
     assert "deletionTimestamp" in sky.on.claims()["one"]["metadata"]
     assert ("b3-8", "nova") in sky.on.world.refused()
     assert not sky.ovh.sim.world.pools
+
+
+def test_a_cluster_with_as_many_pools_as_it_may_have_gets_no_further(sky, monkeypatch):
+    """Nothing is asked that must fail, and it is not called a matter of quota; pools that are there still grow."""
+    monkeypatch.setattr(pool_rules, "MAX_POOLS", 2)
+    for name, flavor in (("a", "b3-8"), ("b", "b3-16"), ("c", "b3-32"), ("d", "b3-8")):
+        sky.claim(name, flavor)
+    sky.loop.tick()
+    assert sky.writes() == {"POST": 2}
+    gone = {name for name, claim in sky.on.claims().items() if "deletionTimestamp" in claim["metadata"]}
+    assert gone == {"a", "d"}
+    (why,) = {sky.on.world.unavailable.reason(*pair, sky.on.now) for pair in sky.on.world.refused()}
+    assert why == world.POOL_LIMIT
+    notes = [note for _, reason, note in sky.on.said.events if reason == "InsufficientCapacityError"]
+    words = "b3-8 in nova would need another pool: the cluster has 2 node pools, and no more than 2 are made"
+    assert notes == [f"NodeClaim {name} event: {words}" for name in ("a", "d")]
+    monkeypatch.setattr(pool_rules, "MAX_POOLS", 100)
+    sky.go_on(70)
+
+    assert not sky.on.world.refused()
+
+
+def test_a_claim_that_goes_while_its_order_is_in_doubt_stays_until_that_is_clear(sky):
+    """Its pool was made and is not shown yet: it would be forgotten together with the last claim."""
+    sky.ovh.control("PATCH", "/timings", {"hidden": [60, 60]})
+    sky.ovh.fault("cut", method="POST", path=POOLS)
+    sky.ovh.fault("stale", method="GET", path=POOLS, count=3)
+    sky.claim("one")
+    with pytest.raises(errors.AmbiguousError):
+        sky.loop.tick()
+    sky.remove("one")
+    sky.go_on(20)
+    assert "one" in sky.on.claims()
+    sky.go_on(900)
+
+    assert not sky.on.claims()
+    assert not sky.machines()
 
 
 def test_a_refusal_to_one_pool_holds_no_other_up(sky):

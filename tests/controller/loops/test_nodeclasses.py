@@ -10,6 +10,8 @@ import pytest
 from controller import names, world
 from controller.kube import kinds
 from controller.loops import nodeclasses
+from controller.ovh import errors, types
+from tests.controller.kube import memory
 from tests.controller.loops import make, stage
 from tests.controller.simulator import running
 
@@ -93,6 +95,59 @@ def test_a_deleted_class_stays_while_claims_refer_to_it(classes):
     assert classes.said()[-1] == "Waiting on NodeClaim termination for two"
     assert not classes.there()
     assert not classes.on.world.places
+
+
+def order(classes: Classes, name: str, installation: str, desired: int = 1) -> str:
+    """A pool as an installation makes it; its id."""
+    template = types.Template(metadata=types.TemplateMetadata(annotations={names.INSTALLATION: installation}))
+    return classes.ovh.client().create_node_pool(running.spec(name, desired=desired, template=template)).id
+
+
+def test_a_class_waits_for_machines_of_ours_that_no_claim_wants_any_more(classes):
+    """Its claim was deleted between the order and the first sight of the node; who looks after pools removes it."""
+    order(classes, "theirs", "another")
+    order(classes, "empty", classes.on.settings.installation, desired=0)
+    mine = order(classes, "mine", classes.on.settings.installation)
+    classes.loop.tick()
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    assert classes.loop.tick() <= 10
+    assert classes.there()
+    assert classes.on.world.places["default"].ready
+    waits = [note for _, reason, note in classes.on.said.events if reason == "WaitingOnNodeRemoval"]
+    assert waits == ["Waiting on OVHcloud to remove the nodes of mine"]
+    classes.ovh.client().update_node_pool(mine, desired_nodes=0)
+    classes.ovh.advance(600)
+    classes.loop.tick()
+
+    assert not classes.there()
+
+
+def test_a_class_beside_another_for_the_same_cluster_goes(classes):
+    """That one has the machines removed."""
+    order(classes, "mine", classes.on.settings.installation)
+    other = classes.on.get(kinds.NODE_CLASS, "default")
+    other["metadata"] = {"name": "other"}
+    classes.on.put(kinds.NODE_CLASS, other)
+    classes.loop.tick()
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    classes.loop.tick()
+
+    assert not classes.there()
+
+
+def test_a_class_whose_credentials_are_gone_is_no_prisoner(classes):
+    """Nothing could be removed with it. An OVH that does not answer is waited for."""
+    order(classes, "mine", classes.on.settings.installation)
+    classes.loop.tick()
+    classes.on.delete(kinds.NODE_CLASS, "default")
+    classes.ovh.fault("error", method="GET", path="*/nodepool", status=503, count=50)
+    with pytest.raises(errors.OVHError):
+        classes.loop.tick()
+    assert classes.there()
+    memory.Memory.delete(classes.on, kinds.SECRET, "ovh", namespace=classes.on.settings.namespace)
+    classes.restart().tick()
+
+    assert not classes.there()
 
 
 def test_a_class_that_nobody_uses_goes_at_once(classes):

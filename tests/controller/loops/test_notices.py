@@ -95,6 +95,7 @@ def test_a_refusal_of_ovhcloud_is_told_to_the_pods_that_it_keeps_waiting():
     ):
         shared.mirror.observe(kind, {**item, "metadata": {**item["metadata"], "resourceVersion": "1"}})
     shared.refuse("b2-15", "nova", world.OVER_QUOTA)
+    shared.refuse("b2-7", "nova", world.POOL_LIMIT)
     of = builders.cluster(*builders.pods("web", 2))
     offering = plans.Reason("general", "no instance type has enough resources", "resources", 3)
     taint = plans.Reason("general", "did not tolerate taint", "taints", 3)
@@ -105,10 +106,11 @@ def test_a_refusal_of_ovhcloud_is_told_to_the_pods_that_it_keeps_waiting():
     notices.planned(shared, builders.plan(of, unschedulable=left), of)
     shared.recorder.close()
 
-    refused = "OVHcloud has refused for now: b2-15 in nova (project quota)"
+    refused = "OVHcloud has refused for now: b2-15 in nova (project quota), b2-7 in nova (pool limit of the cluster)"
     assert [(each["regarding"]["name"], each["reason"], each["note"]) for each in api.created] == [
         ("web-0", "FailedScheduling", f"Failed to schedule pod, no instance type has enough resources. {refused}"),
         ("web-1", "FailedScheduling", "Failed to schedule pod, did not tolerate taint"),
+        ("general", "PoolLimitReached", "1 pod(s) wait: b2-7 would need one more node pool than the cluster may have"),
         ("general", "QuotaReached", "1 pod(s) wait: OVHcloud has refused b2-15: project quota"),
     ]
 
