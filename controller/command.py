@@ -15,6 +15,7 @@ import click
 
 from controller import settings
 from controller.kube import api as apis
+from solver.cli import errors
 
 log = logging.getLogger(__name__)
 
@@ -221,12 +222,12 @@ def controller(
     try:
         api = apis.Client(apis.connection(kubeconfig, context), dry_run=chosen.dry_run)
     except apis.UnreachableError as error:
-        raise click.ClickException(str(error)) from None
+        raise errors.Failed(str(error)) from None
     app = apps.App(api, chosen)
     _stop_on_signals(app.stop)
     app.run()
     if app.lost_lead:
-        raise click.ClickException("leadership was lost to another replica")
+        raise errors.Failed("leadership was lost to another replica")
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -48,7 +48,7 @@ REASONS = (
         ("NodeClaim",),
         "Normal",
         "Why this flavor: what it costs, how full it gets, what else would do, what the plan costs and how much cheaper "
-        "another one could be. The annotation karpenter.ovhcloud.sh/plan keeps the sentence.",
+        "another one could be. The annotations karpenter.ovhcloud.sh/plan and plan-cost keep it.",
         upstream=False,
     ),
     Reason(

@@ -34,7 +34,8 @@ def manifest(node: plans.NewNode, plan: plans.Plan, pool: world.Object, workload
         names.OVH_POOL: node.ovh_pool,
         names.HOURLY: money.text(node.hourly),
         names.MONTHLY: "true" if node.monthly_billed else "false",
-        names.PLAN: notices.why(node, plan),
+        names.PLAN: notices.why_flavor(node),
+        names.PLAN_COST: notices.why_plan(plan),
         names.PLANNED_PODS: json.dumps(dict(workloads), separators=(",", ":"))[:4000],
     }
     made["metadata"]["ownerReferences"] = [

@@ -76,9 +76,8 @@ def registration(claim: world.Object, node: world.Object) -> dict[str, Any] | No
 
 
 def _is_for_node(key: str) -> bool:
-    return key not in (names.NODE_ID, names.POOL_INTENT, names.PLAN, names.PLANNED_PODS) and not key.startswith(
-        "kubectl"
-    )
+    own = (names.NODE_ID, names.POOL_INTENT, names.PLAN, names.PLAN_COST, names.PLANNED_PODS)
+    return key not in own and not key.startswith("kubectl")
 
 
 def _differing(there: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

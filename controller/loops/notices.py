@@ -53,6 +53,17 @@ def duration(seconds: float) -> str:
 
 def why(node: plans.NewNode, plan: plans.Plan) -> str:
     """Why this flavor, at what cost, and how good the plan is that it belongs to."""
+    return f"{why_flavor(node)}. {why_plan(plan)}."
+
+
+def why_plan(plan: plans.Plan) -> str:
+    """What a plan costs, and how far that is from the least that is possible."""
+    count = f"{len(plan.create)} new node{'' if len(plan.create) == 1 else 's'}"
+    return f"The plan has {count} for {money.text(plan.cost.create)} EUR/hour; {_proof(plan)}"
+
+
+def why_flavor(node: plans.NewNode) -> str:
+    """What a node costs, how full it gets, and what else would do."""
     pods = f"{len(node.pods)} pod{'' if len(node.pods) == 1 else 's'}"
     fill = ", ".join(
         f"{resource} {_share(node, resource)}" for resource in ("cpu", "memory") if node.allocatable.get(resource)
@@ -61,8 +72,6 @@ def why(node: plans.NewNode, plan: plans.Plan) -> str:
     others = [name for name in node.flavor_options if name != node.flavor][:3]
     if others:
         text += f"; {', '.join(others)} would hold them too"
-    count = f"{len(plan.create)} new node{'' if len(plan.create) == 1 else 's'}"
-    text += f". The plan has {count} for {money.text(plan.cost.create)} EUR/hour; {_proof(plan)}."
     return text
 
 

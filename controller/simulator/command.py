@@ -16,6 +16,7 @@ import click
 from catalog import catalogue as catalogues
 from catalog import region as regions
 from controller.simulator import auth, clock, cluster, control, joiner, model, server, shop, state, store
+from solver.cli import errors
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def simulate_ovh(
     try:
         listening = server.serve(simulator, host, port)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error}") from None
+        raise errors.Failed(f"cannot listen on {host}:{port}: {error}") from None
     _announce(listening.url, world, simulator.gate.keys)
     _run(listening, simulator, target)
 
@@ -157,7 +158,7 @@ def _join(simulator: server.Simulator, kubeconfig: Path | None, context: str | N
         made = joiner.Joiner(simulator, first, reached)
         made.check()
     except cluster.ClusterError as error:
-        raise click.ClickException(str(error)) from None
+        raise errors.Failed(str(error)) from None
     simulator.after_advance = made.sync
     return made
 

@@ -57,6 +57,8 @@ def test_a_claim_says_why_this_flavor_at_what_cost_and_gap():
     assert "; b3-32 would hold them too. The plan has 1 new node for 0.1000 EUR/hour" in text
     assert text.endswith("another fleet could be cheaper by at most 0.81%.")
     assert notices.why(node, builders.changed(near, status="optimal")).endswith("no cheaper fleet holds these pods.")
+    # As much as kubectl describe shows of an annotation.
+    assert max(len(notices.why_flavor(node)), len(notices.why_plan(near))) <= 140
 
 
 def told(*classes: dict[str, Any]) -> list[str]:
