@@ -48,13 +48,13 @@ class App:
         recorder = events.Recorder(api, instance=identity, own=_own_pod(given.namespace))
         self.world = world.World(api, self.mirror, recorder, given)
         self._elector = lease.Elector(api, given.leader_election_name, given.namespace, identity)
-        self._questions = question.Questions(self.world)
-        self._provisioner = provision.Provisioner(self.world, self._questions, self._wake, self.stop.is_set)
+        self._questions = question.Questions(self.world, self.stop.is_set)
+        self._provisioner = provision.Provisioner(self.world, self._questions, self._wake)
         self._node_pools = nodepools.NodePools(self.world)
         self._lifecycle = lifecycle.Lifecycle(self.world, self._wake)
         self._placement = placement.Placement(self.world, self._provisioner.trigger)
         self._termination = terminations.Termination(self.world, self._wake)
-        self._disruption = disruption.Disruption(self.world, self._questions, self._wake, self.stop.is_set)
+        self._disruption = disruption.Disruption(self.world, self._questions, self._wake)
         self._loops = self._make_loops()
         self.mirror.listeners += [self._on_change, podtimes.PodTimes()]
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from catalog import region
-from controller import measure, metrics, names, world
+from controller import metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
 from controller.loops import commands, demands, lastplan, marks, placement, question, static
 from crds import duration, nodepool, validation
-from solver import cluster, planner
+from solver import cluster
 from solver import plan as plans
 from solver.disruption import candidates, choice
 from solver.snapshot import pending
@@ -113,20 +111,13 @@ def expired(claim: Mapping[str, Any], now: float) -> bool:
 class Disruption:
     """The disruption loop."""
 
-    def __init__(
-        self,
-        shared: world.World,
-        questions: question.Questions,
-        changed: Callable[[], None],
-        stopping: Callable[[], bool],
-    ) -> None:
+    def __init__(self, shared: world.World, questions: question.Questions, changed: Callable[[], None]) -> None:
         self._world = shared
         self._questions = questions
         self._changed = changed
-        self._stopping = stopping
         self._marks = marks.Marks(shared)
         self._commands = commands.Commands(shared, changed)
-        self._static = static.Static(shared, questions, self._commands, changed, stopping)
+        self._static = static.Static(shared, questions, self._commands, changed)
         self._proposed: tuple[frozenset[str], float] | None = None
         """Claims that the last plan takes away, and since when that stands to be validated."""
         self._fruitless: tuple[int, float] = (0, 0.0)
@@ -218,25 +209,11 @@ class Disruption:
 
     def _plan(self, of: cluster.Cluster) -> plans.Plan | None:
         """The planner's answer, None when there is none that can be trusted."""
-        started = time.monotonic()
-        try:
-            plan = planner.plan(
-                of,
-                self._questions.catalogue(of),
-                self._questions.options("consolidate"),
-                planner.Run(clock=time.monotonic, stop=self._stopping),
-            )
-        except planner.RejectedPlanError as error:
-            metrics.PLANS_REJECTED.inc()
-            log.error("plan rejected by the checker", extra={"error": str(error)})
-            return None
-        except region.UnknownRegionError as error:
-            log.error("no plan", extra={"error": str(error)})
-            return None
-        measure.plan(plan, "disruption", time.monotonic() - started)
-        for reason in _REASONS:
-            metrics.ELIGIBLE_NODES.labels(reason.lower()).set(sum(each.reason == reason for each in plan.delete))
-        return None if self._stopping() else plan
+        plan = self._questions.ask(of, "disruption", "consolidate")
+        if plan is not None:
+            for reason in _REASONS:
+                metrics.ELIGIBLE_NODES.labels(reason.lower()).set(sum(each.reason == reason for each in plan.delete))
+        return plan
 
     def _validated(self, names_: frozenset[str]) -> None:
         """Ask again on fresh state, and carry out what still holds."""

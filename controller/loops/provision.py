@@ -11,11 +11,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from catalog import region
-from controller import measure, metrics, world
+from controller import metrics, world
 from controller.kube import kinds
 from controller.loops import batch, claims, lastplan, notices, placement, question
-from solver import cluster, planner, warm
+from solver import cluster, warm
 from solver import plan as plans
 from solver.render import money
 from solver.snapshot import pending
@@ -29,18 +28,11 @@ RETRY_SECONDS = 30.0
 class Provisioner:
     """The batch loop."""
 
-    def __init__(
-        self,
-        shared: world.World,
-        questions: question.Questions,
-        changed: Callable[[], None],
-        stopping: Callable[[], bool],
-    ) -> None:
+    def __init__(self, shared: world.World, questions: question.Questions, changed: Callable[[], None]) -> None:
         self.batcher = batch.Batcher(shared.settings.batch_idle, shared.settings.batch_max)
         self._world = shared
         self._questions = questions
         self._changed = changed
-        self._stopping = stopping
         self._retry_at: float | None = None
         self._warm: warm.Earlier | None = None
 
@@ -78,26 +70,11 @@ class Provisioner:
             notices.unready(shared, (pod.key for pod in waiting))
             return
         log.info("found provisionable pod(s)", extra={"pods": len(waiting)})
-        started = time.monotonic()
-        try:
-            plan = planner.plan(
-                of,
-                self._questions.catalogue(of),
-                self._questions.options(),
-                planner.Run(clock=time.monotonic, stop=self._stopping, warm=self._warm),
-            )
-        except planner.RejectedPlanError as error:
-            metrics.PLANS_REJECTED.inc()
-            log.error("plan rejected by the checker", extra={"error": str(error)})
+        plan = self._questions.ask(of, "provisioner", earlier=self._warm)
+        if plan is None:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return
-        except region.UnknownRegionError as error:
-            log.error("no plan", extra={"error": str(error)})
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-            return
-        measure.plan(plan, "provisioner", time.monotonic() - started)
-        if not self._stopping():
-            self.carry_out(plan, of)
+        self.carry_out(plan, of)
 
     def carry_out(self, plan: plans.Plan, of: cluster.Cluster) -> None:
         """Write the claims, then tell pods and people."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Mapping
 
 from catalog import catalogue as catalogues
-from controller import names, world
+from catalog import region
+from controller import measure, metrics, names, world
 from controller.kube import kinds
-from solver import cluster, options
+from solver import cluster, options, planner, warm
+from solver import plan as plans
+
+log = logging.getLogger(__name__)
 
 LEARNED = ("cpu", "memory", "pods")
 """Resources whose real amounts are taken from nodes; others come and go with what is installed."""
@@ -92,10 +98,11 @@ def leaving(of: cluster.Cluster) -> cluster.Cluster:
 
 
 class Questions:
-    """Puts questions together from what is known; remembers what nodes really have for pods."""
+    """Puts questions together from what is known and asks them; remembers what nodes really have for pods."""
 
-    def __init__(self, shared: world.World) -> None:
+    def __init__(self, shared: world.World, stopping: Callable[[], bool] = lambda: False) -> None:
         self._world = shared
+        self._stopping = stopping
         self._learned: dict[str, dict[str, int]] = {}
 
     def snapshot(self) -> cluster.Cluster:
@@ -108,6 +115,30 @@ class Questions:
         """What can be bought now, with the amounts that nodes of the cluster have shown."""
         self._learned = learn(of, self._learned)
         return without(self._world.catalogue().with_learned(self._learned), self._world.refused())
+
+    def ask(
+        self, of: cluster.Cluster, who: str, mode: options.Mode = "provision", earlier: warm.Earlier | None = None
+    ) -> plans.Plan | None:
+        """
+        The planner's answer, None when there is none that can be trusted or the controller is about to end.
+
+        `who` asks, for metrics, which hear nothing of a question about pods that nobody has (an empty `who`); `earlier`
+        is what the search may start from.
+        """
+        started = time.monotonic()
+        run = planner.Run(clock=time.monotonic, stop=self._stopping, warm=earlier)
+        try:
+            plan = planner.plan(of, self.catalogue(of), self.options(mode), run)
+        except planner.RejectedPlanError as error:
+            metrics.PLANS_REJECTED.inc()
+            log.error("plan rejected by the checker", extra={"error": str(error)})
+            return None
+        except region.UnknownRegionError as error:
+            log.error("no plan", extra={"error": str(error)})
+            return None
+        if who:
+            measure.plan(plan, who, time.monotonic() - started)
+        return None if self._stopping() else plan
 
     def _settle(self, of: cluster.Cluster) -> None:
         """Pods that have their place on a node that is there keep it; they are planned as if nominated to it."""

@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from catalog import region
-from controller import metrics, names, world
+from controller import names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
 from controller.loops import commands, question, termination
 from crds import nodepool
-from solver import cluster, planner
+from solver import cluster
 from solver import plan as plans
 
 log = logging.getLogger(__name__)
@@ -90,13 +89,11 @@ class Static:
         questions: question.Questions,
         running: commands.Commands,
         changed: Callable[[], None],
-        stopping: Callable[[], bool],
     ) -> None:
         self._world = shared
         self._questions = questions
         self._commands = running
         self._changed = changed
-        self._stopping = stopping
         self._retry_at: dict[str, float] = {}
 
     def reconcile(self, pools: Mapping[str, tuple[world.Object, nodepool.NodePool]]) -> None:
@@ -133,22 +130,7 @@ class Static:
             return
         with shared.planning:
             of = asking(self._questions.snapshot(), name, count)
-            try:
-                plan = planner.plan(
-                    of,
-                    self._questions.catalogue(of),
-                    self._questions.options(),
-                    planner.Run(clock=time.monotonic, stop=self._stopping),
-                )
-            except planner.RejectedPlanError as error:
-                metrics.PLANS_REJECTED.inc()
-                log.error("plan rejected by the checker", extra={"error": str(error)})
-                plan = None
-            except region.UnknownRegionError as error:
-                log.error("no plan", extra={"error": str(error)})
-                plan = None
-            if self._stopping():
-                return
+            plan = self._questions.ask(of, "")
             bare = [dataclasses.replace(node, pods=()) for node in plan.create] if plan is not None else []
             if plan is not None and bare:
                 reason = "drifted" if replaced is not None else "provisioned"

@@ -32,6 +32,17 @@ def test_help_as_a_word(capsys, monkeypatch):
     assert run(capsys, monkeypatch, "help", "solve").out == run(capsys, monkeypatch, "solve", "--help").out
 
 
+def test_a_controller_without_a_cluster_says_so_in_one_line(capsys, monkeypatch, tmp_path):
+    """As every other mistake, without a traceback."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    outcome = run(capsys, monkeypatch, "controller", "--log-level", "error")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: no access to a cluster: ")
+    assert outcome.err.count("\n") == 1
+
+
 def test_version(capsys, monkeypatch):
     """`--version` prints name and version."""
     assert run(capsys, monkeypatch, "--version").out.startswith("karpenter-ovhcloud, version ")

@@ -13,7 +13,7 @@ from tests.controller.loops import stage
 
 
 def loop(on: stage.Stage) -> disruption.Disruption:
-    return disruption.Disruption(on.world, question.Questions(on.world), lambda: None, lambda: False)
+    return disruption.Disruption(on.world, question.Questions(on.world), lambda: None)
 
 
 def tainted(on: stage.Stage, node: str) -> bool:

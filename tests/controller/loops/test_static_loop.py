@@ -9,7 +9,7 @@ from tests.controller.loops import stage
 
 def passes(on: stage.Stage, count: int = 1) -> None:
     """Passes of the disruption loop; nodes that are new by then come up after each."""
-    running = disruption.Disruption(on.world, question.Questions(on.world), lambda: None, lambda: False)
+    running = disruption.Disruption(on.world, question.Questions(on.world), lambda: None)
     for _ in range(count):
         on.now += 20
         running.tick()
