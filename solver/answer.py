@@ -11,7 +11,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 
 from catalog import catalogue
-from solver import assemble, cluster, digest, evaluate, explain, options
+from solver import assemble, cluster, digest, evaluate, explain, options, turns
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
@@ -106,7 +106,9 @@ def assembled(
         build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run, spent)
     )
     waiting_keys = {p.key for p in waiting}
-    ordered = _steps(of, known, asked, build, removing.choice, placed) if removing else steps.Ordered(())
+    ordered = steps.Ordered(turns.steps(build, placed))
+    if removing:
+        ordered = _steps(of, known, asked, build, removing.choice, placed)
     if ordered.blocked:
         raise UnorderedError(ordered.blocked)
     draft = plans.Plan(
@@ -136,9 +138,31 @@ def assembled(
             columns=found.columns,
             phases=found.phases,
         ),
-        notes=(*of.notes, *build.notes, *_by_the_month(known, placed.create)),
+        notes=(
+            *of.notes,
+            *build.notes,
+            *([turns.note(ordered.steps)] if ordered.steps and not removing else []),
+            *_by_the_month(known, placed.create),
+        ),
     )
     return dataclasses.replace(draft, verification=oracle.check(of, known, draft, asked))
+
+
+def searched(
+    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, build: builds.Build, run: Run
+) -> tuple[builds.Build, params.Found]:
+    """What the search finds, with later turns for pods that would be left out; not for plans that remove nodes."""
+    settings = params_of(asked, run)
+    if run.warm is not None:
+        settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
+    found = engine.search(build.problem, settings)
+    if asked.mode != "provision":
+        return build, found
+
+    def rebuild(later: Mapping[str, int]) -> builds.Build:
+        return builds.build_problem(of, known, asked, turns=later)
+
+    return turns.search(build, found, rebuild, params_of(asked, run))
 
 
 def params_of(asked: options.Options, run: Run) -> params.Params:
@@ -183,7 +207,7 @@ def _relaxations(
         if not (again.problem.offer_ok[classes].any() or again.problem.node_ok[classes].any()):
             return None
         effort += len(placed.placements) + len(placed.create)
-        found = engine.search(again.problem, params_of(quick, dataclasses.replace(run, progress=lambda _: None)))
+        again, found = searched(of, known, quick, again, dataclasses.replace(run, progress=lambda _: None, warm=None))
         its = assemble.assemble(again, found.solution)
         cost = sum(n.price for n in again.problem.nodes) + sum(n.hourly for n in its.create)
         return relax.Answer(cost - sum(n.hourly for n in its.delete), frozenset(its.placements), its.create)

@@ -306,7 +306,10 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VolumeClaim:
-    """A PersistentVolumeClaim. `storage_class` None is unset, "" is explicitly none."""
+    """
+    A PersistentVolumeClaim. `storage_class` None is unset, "" is explicitly none. `selected_node` is where kube-scheduler
+    has put its first pod while the volume is still being made, "" when it has not.
+    """
 
     namespace: str
     name: str
@@ -316,6 +319,7 @@ class VolumeClaim:
     access_modes: tuple[str, ...] = ()
     bind_completed: bool = False
     deleting: bool = False
+    selected_node: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

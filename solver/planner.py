@@ -12,11 +12,10 @@ from catalog import catalogue
 from solver import build as builds
 from solver import cluster, consolidation, options
 from solver import plan as plans
-from solver import warm as warm_start
 from solver.answer import RejectedPlanError as RejectedPlanError
 from solver.answer import Run as Run
 from solver.answer import assembled as assembled
-from solver.answer import params_of
+from solver.answer import params_of, searched
 from solver.answer import terms as terms
 from solver.consolidation import with_frontier as with_frontier
 from solver.search import engine
@@ -35,11 +34,7 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
         return consolidation.consolidated(of, known, asked, run)
     waiting = pending.pending(of)
     build = builds.build_problem(of, known, asked)
-    settings = params_of(asked, run)
-    if run.warm is not None:
-        settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
-    found = engine.search(build.problem, settings)
-    result = assembled(of, known, asked, build, found, waiting, run)
+    result = assembled(of, known, asked, *searched(of, known, asked, build, run), waiting, run)
     if result.verification.ok:
         return result
     plain = engine.plain(build.problem, params_of(asked, run))

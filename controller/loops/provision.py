@@ -92,7 +92,10 @@ class Provisioner:
         written = claims.write(shared, plan.create, plan, of)
         failed = len(written) < len(plan.create) and not shared.settings.dry_run
         known = {claim["metadata"]["name"] for claim in shared.mirror.all(kinds.NODE_CLAIM)}
-        placement.keep(shared, plan.placements, of, known | written)
+        # Nothing is kept for pods of a later turn: they come when nodes are no longer held for those before them.
+        later = {key for step in plan.steps for key in step.move}
+        kept = {key: target for key, target in plan.placements.items() if key not in later}
+        placement.keep(shared, kept, of, known | written)
         notices.planned(shared, plan, of)
         lastplan.publish(shared, plan, "provisioner")
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None

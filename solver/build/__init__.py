@@ -116,13 +116,15 @@ def build_problem(
     waiting: Sequence[cluster.Pod] | None = None,
     removable: Mapping[str, Removal] | None = None,
     leave: Leave | None = None,
+    turns: Mapping[str, int] | None = None,
 ) -> Build:
     """
     The problem of placing pods, with leave to remove nodes: all that `Leave` says, or just those in `removable`.
 
     `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In
     mode "repack" every owned node vanishes and its movable pods wait too; claims without a Node
-    are on their way and stay. Raises `catalog.region.UnknownRegionError`.
+    are on their way and stay. `turns` are pods by key that are placed after all others, and in which turn (1, 2, …).
+    Raises `catalog.region.UnknownRegionError`.
     """
     notes: list[str] = []
     leave = leave or Leave(removable or {})
@@ -140,7 +142,8 @@ def build_problem(
 
     known_peers = _peers(of, waiting, residents, on_place)
     running = peers.running(on_place, len(existing), known_peers, of.daemon_sets.values())
-    pod_classes = classes.classes(waiting, residents, known_peers, claims, running, _levels(existing, residents, leave))
+    levels = _levels(existing, residents, leave)
+    pod_classes = classes.classes(waiting, residents, known_peers, claims, running, levels, turns)
 
     sets = daemons.of_cluster(of)
     usage = templates.usage(existing)

@@ -20,6 +20,7 @@ class _Alike:
     kind: int
     volumes: storage.Storage
     level: int = 0
+    turn: int = 0
     pods: list[str] = dataclasses.field(default_factory=list)
     residents: dict[int, list[str]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
 
@@ -31,21 +32,23 @@ def classes(
     claims: storage.Usage,
     running: peers.Running,
     levels: Mapping[str, int] | None = None,
+    turns: Mapping[str, int] | None = None,
 ) -> tuple[context.PodClass, ...]:
     """
     The classes of waiting pods and of residents by place, highest priority first, then by the key of the first pod.
 
-    Pods that may move in other ways (`levels` by key, 0 for all others) are classes of their own. Labels count only as far
-    as a term of these pods, or a required anti-affinity term of a running pod, can see them.
+    Pods that may move in other ways (`levels` by key, 0 for all others) or are placed later (`turns` likewise) are classes
+    of their own. Labels count only as far as a term of these pods, or a required anti-affinity term of a running pod, can
+    see them.
     """
-    alike = _alike(waiting, residents, known, claims, levels or {})
+    alike = _alike(waiting, residents, known, claims, levels or {}, turns or {})
     terms = [_own_targets(each.first, known) for each in alike]
     seen = _seen_by([*terms, [target for _, target in running.owners]], known)
     specs: dict[cluster.PodSpec, int] = {}
     merged: dict[tuple[object, ...], _Alike] = {}
     for each, own in zip(alike, terms, strict=True):
         spec = specs.setdefault(_without_claims(each.first.spec), len(specs))
-        same = merged.setdefault((spec, each.level, each.volumes, own, seen[each.kind]), each)
+        same = merged.setdefault((spec, each.level, each.turn, each.volumes, own, seen[each.kind]), each)
         if same is not each:
             same.pods += each.pods
             for place, pods in each.residents.items():
@@ -60,6 +63,7 @@ def classes(
             pods=tuple(sorted(each.pods, key=_by_ordinal)),
             residents={place: tuple(sorted(pods, key=_by_ordinal)) for place, pods in sorted(each.residents.items())},
             level=each.level,
+            turn=each.turn,
         )
         for each in merged.values()
     ]
@@ -78,18 +82,20 @@ def _alike(
     known: peers.Peers,
     claims: storage.Usage,
     levels: Mapping[str, int],
+    turns: Mapping[str, int],
 ) -> list[_Alike]:
-    """Pods by spec (the object), kind, storage and the way they may move."""
+    """Pods by spec (the object), kind, storage, the way they may move and their turn."""
     found: dict[tuple[object, ...], _Alike] = {}
 
     def same(pod: cluster.Pod) -> _Alike:
         spec, kind = pod.spec, known.kind_of(pod)
         volumes = claims.of_pod(pod) if spec.claims or spec.ephemeral_claims else storage.NOTHING
         level = levels.get(pod.key, 0) if levels else 0
-        key = (id(spec), kind, level) if volumes is storage.NOTHING else (id(spec), kind, level, volumes)
+        turn = turns.get(pod.key, 0) if turns else 0
+        key = (id(spec), kind, level, turn, None if volumes is storage.NOTHING else volumes)
         alike = found.get(key)
         if alike is None:
-            alike = found[key] = _Alike(pod, kind, volumes, level)
+            alike = found[key] = _Alike(pod, kind, volumes, level, turn)
         return alike
 
     for pod in waiting:

@@ -77,11 +77,13 @@ def _violations(known: facts.Facts) -> Iterator[plan.Violation]:
         yield from rule(known)
     builder = build.Builder.of(known)
     final = build.final(known, builder)
-    for judge in PLACEMENT_RULES:
+    # Pods that are placed in turns owe nothing to those that come after them.
+    in_turns = known.asked.mode == "provision" and bool(known.answer.steps)
+    for judge in () if in_turns else PLACEMENT_RULES:
         yield from judge(final)
     for judge in PURCHASE_RULES:
         yield from judge(final)
-    if known.asked.mode == "consolidate" and (known.answer.delete or known.answer.steps):
+    if in_turns or (known.asked.mode == "consolidate" and (known.answer.delete or known.answer.steps)):
         yield from steps.violations(known, builder, PLACEMENT_RULES)
     else:
         standing = fleet.everything(known) - known.deleted.keys()

@@ -29,7 +29,8 @@ class Need:
     What one claim asks. `refusal` says why pods with it are not placed, "" when they may be.
 
     `terms` are alternatives for the node, None when any node will do. `driver` is who attaches the volume, "" when
-    nobody does. `unbound`: the volume is made for the first pod that is placed, in that pod's zone.
+    nobody does. `unbound`: the volume is made for the first pod that is placed, in that pod's zone. While it is being
+    made for a node that is `chosen` (its name), no other will do.
     """
 
     claim: str
@@ -38,9 +39,12 @@ class Need:
     driver: str = ""
     one_pod: bool = False
     unbound: bool = False
+    chosen: str = ""
 
     def reaches(self, labels: Mapping[str, str], name: str) -> bool:
         """Whether a node with these labels can have the volume."""
+        if self.chosen and name != self.chosen:
+            return False
         return self.terms is None or any(match.term_holds(term, labels, name) for term in self.terms)
 
 
@@ -83,7 +87,8 @@ class Storage:
         if claim.phase == "Lost":
             return Need(key, f"persistentvolumeclaim {key} bound to non-existent persistentvolume")
         if not claim.volume:
-            return self._new(key, claim.storage_class, claim.access_modes)
+            there = claim.selected_node if claim.selected_node in self.snapshot.nodes else ""
+            return self._new(key, claim.storage_class, claim.access_modes, there)
         if not claim.bind_completed:
             return Need(key, f"persistentvolumeclaim {key} names a volume but is not bound to it")
         volume = self.snapshot.volumes.get(claim.volume)
@@ -93,8 +98,8 @@ class Storage:
             return Need(key, f"persistentvolume {claim.volume} of {key} is being deleted")
         return Need(key, "", volume.terms, _driver(volume.driver), ONE_POD in claim.access_modes)
 
-    def _new(self, key: str, class_name: str | None, access_modes: tuple[str, ...]) -> Need:
-        """A claim whose volume is yet to be made."""
+    def _new(self, key: str, class_name: str | None, access_modes: tuple[str, ...], chosen: str = "") -> Need:
+        """A claim whose volume is yet to be made, for the node that kube-scheduler has `chosen` if there is one."""
         if class_name is None:
             class_name = next((c.name for c in self.snapshot.storage_classes.values() if c.default), "")
         if not class_name:
@@ -107,7 +112,7 @@ class Storage:
         if made_by.provisioner == NO_PROVISIONER:
             return Need(key, f"storage class {class_name} of {key} makes no volumes")
         driver = _driver(made_by.provisioner)
-        return Need(key, "", made_by.topologies or None, driver, ONE_POD in access_modes, unbound=True)
+        return Need(key, "", made_by.topologies or None, driver, ONE_POD in access_modes, unbound=True, chosen=chosen)
 
 
 def _driver(name: str) -> str:

@@ -47,19 +47,23 @@ def _violation(pod: str, place: str, words: str) -> plan.Violation:
 
 def _shared(now: state.State, users: dict[str, list[str]]) -> Iterator[plan.Violation]:
     """Claims for one pod only that several have, and claims to be made in one zone whose pods are in several."""
-    running = {
-        need.claim
-        for pod, name in now.running
-        if name in now.places and (pod.spec.claims or pod.spec.ephemeral_claims)
-        for need in now.known.storage.needs(pod)
-        if need.one_pod
-    }
+    running: set[str] = set()
+    made_in: dict[str, set[str]] = {}
+    for pod, name in now.running:
+        if name in now.places and (pod.spec.claims or pod.spec.ephemeral_claims):
+            for each in now.known.storage.needs(pod):
+                if each.one_pod:
+                    running.add(each.claim)
+                if each.unbound and pod.key in now.known.answer.placements:
+                    # Placed in an earlier step: the volume is in its zone by now.
+                    made_in.setdefault(each.claim, set()).add(now.places[name].host.labels.get(names.ZONE, ""))
     for claim, keys in users.items():
         need = next(each for each in now.known.storage.needs(now.known.snapshot.pods[keys[0]]) if each.claim == claim)
         place = now.target[keys[-1]]
         if need.one_pod and (len(keys) > 1 or claim in running):
             yield _violation(keys[-1], place, f"claim {claim} may be used by one pod only, and another one has it")
         zones = {now.places[now.target[key]].host.labels.get(names.ZONE, "") for key in keys}
+        zones |= made_in.get(claim, set())
         if need.unbound and len(zones) > 1:
             words = f"claim {claim} will be made in one zone, and its pods are in {', '.join(sorted(zones))}"
             yield _violation(keys[-1], place, words)

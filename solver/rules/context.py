@@ -23,7 +23,7 @@ class PodClass:
 
     `namespace` and `labels` are those of its first pod; other pods of the class may differ in what no selector of the
     cluster asks. `kind` is the class's row in `Peers`, `volumes` what its volumes ask, `level` where its
-    pods may move to (`build.Leave`).
+    pods may move to (`build.Leave`), `turn` when they are placed: after all pods of lower turns.
     """
 
     spec: cluster.PodSpec
@@ -34,6 +34,7 @@ class PodClass:
     pods: tuple[str, ...]
     residents: Mapping[int, tuple[str, ...]]
     level: int = 0
+    turn: int = 0
 
     @property
     def name(self) -> str:
@@ -150,6 +151,10 @@ class Context:
     def group(self, kinds: problem.Mask, *, leaving: bool = True) -> problem.Group:
         """The pods of these kinds (K,): their classes, and how many run where; with `leaving` terminating ones too."""
         return problem.Group(kinds[self.class_kinds], self.running.counts(kinds, leaving=leaving))
+
+    def by_turn(self, turn: int) -> problem.Mask:
+        """Classes whose pods are there, or come too, when those of a turn are placed (C,)."""
+        return np.array([each.turn <= turn for each in self.classes], dtype=np.bool_)
 
     @property
     def soft(self) -> bool:

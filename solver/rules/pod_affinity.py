@@ -10,6 +10,7 @@ reach; kube-scheduler does not, so neither do we.
 from __future__ import annotations
 
 import collections
+import dataclasses
 
 import numpy as np
 
@@ -25,18 +26,19 @@ _Terms = tuple[tuple[str, ...], frozenset[peers.Target]]
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
     """One attraction per distinct set of required terms and per distinct preferred term."""
-    required: dict[_Terms, list[int]] = collections.defaultdict(list)
+    required: dict[tuple[_Terms, int], list[int]] = collections.defaultdict(list)
     preferred: dict[tuple[str, peers.Target, int], list[int]] = collections.defaultdict(list)
     for index, each in enumerate(about.classes):
         if each.spec.affinity:
-            required[_terms(about, each)].append(index)
+            required[_terms(about, each), each.turn].append(index)
         for wish in each.spec.preferred_affinity if about.soft else ():
             target = about.selectors.pods_of(wish.term, each.namespace, each.labels)
             preferred[wish.term.topology_key, target, wish.weight].append(index)
-    for (keys, targets), classes in required.items():
+    for ((keys, targets), turn), classes in required.items():
         for key in keys:
             into.refuse(name, np.array(classes), about.missing(key))
         group = about.group(about.selectors.match_all(targets))
+        group = dataclasses.replace(group, members=group.members & about.by_turn(turn))
         met = daemon_peers.near(about, targets)
         for key in keys:
             met &= ~about.missing(key)

@@ -65,6 +65,7 @@ class _Rule:
     target: peers.Target
     counted: bytes
     always: bytes
+    turn: int
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
@@ -149,6 +150,7 @@ def _rule(
         target,
         counted.tobytes(),
         always.tobytes(),
+        owner.turn if constraint.hard else 0,
     )
 
 
@@ -165,11 +167,14 @@ def _listed(about: context.Context, key: str) -> problem.Mask:
 def _block(about: context.Context, into: builder.Builder, rule: _Rule, classes: list[int]) -> problem.Spread:
     counted = np.frombuffer(rule.counted, dtype=np.bool_)
     nodes = len(about.places)
+    group = about.group(about.selectors.match(rule.target), leaving=False)
+    if rule.hard:
+        group = dataclasses.replace(group, members=group.members & about.by_turn(rule.turn))
     return problem.Spread(
         f"topology spread, key={rule.key}",
         into.topology(rule.key),
         into.class_mask(classes),
-        about.group(about.selectors.match(rule.target), leaving=False),
+        group,
         rule.max_skew,
         rule.min_domains,
         counted[:nodes],

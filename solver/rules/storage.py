@@ -145,13 +145,27 @@ class Usage:
             return Claim(problem=f'failed to validate pvc, provisioner "{NO_PROVISIONER}" makes no volumes')
         driver = CINDER if storage_class.provisioner == IN_TREE_CINDER else storage_class.provisioner
         driver = "" if driver.startswith("kubernetes.io/") else driver
-        return Claim(storage_class.topologies or None, driver, unbound=True, once=once)
+        terms = storage_class.topologies
+        if claim.selected_node in self._cluster.nodes:
+            terms = _on_node(claim.selected_node, terms)
+        return Claim(terms or None, driver, unbound=True, once=once)
 
     def _class_of(self, claim: cluster.VolumeClaim) -> cluster.StorageClass | None:
         classes = self._cluster.storage_classes
         if claim.storage_class is None:
             return next((each for _, each in sorted(classes.items()) if each.default), None)
         return classes.get(claim.storage_class)
+
+
+def _on_node(name: str, terms: tuple[cluster.NodeTerm, ...]) -> tuple[cluster.NodeTerm, ...]:
+    """
+    Node selector terms narrowed to one node.
+
+    A volume that is being made for a node is for that node until it is bound. When the node is gone, the provisioner takes
+    the annotation off (sig-storage-lib-external-provisioner, `ProvisioningReschedule`), so that it says nothing.
+    """
+    here = cluster.Expression("metadata.name", "In", (name,))
+    return tuple(dataclasses.replace(each, fields=(*each.fields, here)) for each in terms or (cluster.NodeTerm(),))
 
 
 def claims_of(pod: cluster.Pod) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ DEFAULT_CLASS_ANNOTATIONS = (
     "storageclass.beta.kubernetes.io/is-default-class",
 )
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 _VOLUME_LABELS = (known_labels.ZONE, known_labels.REGION)
@@ -192,6 +193,7 @@ def _share(spec: View, key: str) -> str | None:
 def volume_claim(root: View) -> cluster.VolumeClaim:
     """A PersistentVolumeClaim."""
     metadata, spec, status = root.mapping("metadata"), root.mapping("spec"), root.mapping("status")
+    annotations = metadata.labels("annotations")
     return cluster.VolumeClaim(
         namespace=metadata.text("namespace") or "default",
         name=metadata.text("name"),
@@ -199,8 +201,9 @@ def volume_claim(root: View) -> cluster.VolumeClaim:
         volume=spec.text("volumeName"),
         phase=status.text("phase") or "Pending",
         access_modes=spec.texts("accessModes"),
-        bind_completed=BIND_COMPLETED in metadata.labels("annotations"),
+        bind_completed=BIND_COMPLETED in annotations,
         deleting="deletionTimestamp" in metadata,
+        selected_node=annotations.get(SELECTED_NODE, ""),
     )
 
 

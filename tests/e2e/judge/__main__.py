@@ -23,12 +23,15 @@ def main() -> None:
     parser.add_argument("--courts", type=int, default=2, help="control planes at once")
     parser.add_argument("--loose", action="store_true", help="keep no pod to its place")
     parser.add_argument("--packing", type=int, metavar="PODS", help="ten plans for so many pods that only take room")
+    parser.add_argument("--alike", action="store_true", help="random clusters whose workloads count each other")
     parser.add_argument("--no-examples", action="store_true", help="random plans only")
     asked = parser.parse_args()
     if missing := binaries.missing():
         sys.exit(missing)
     started = time.monotonic()
-    cases = [*([] if asked.no_examples else docket.examples()), *docket.random_cases(asked.first, asked.plans)]
+    cases = docket.random_cases(asked.first, asked.plans, alike=asked.alike)
+    if not asked.no_examples:
+        cases = [*docket.examples(), *cases]
     if asked.packing:
         cases = docket.packing_cases(10, asked.packing)
     record = docket.hear(cases, courts=asked.courts, loose=asked.loose, tell=lambda words: print(words, flush=True))

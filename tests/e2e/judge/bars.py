@@ -2,7 +2,8 @@
 Rules of Karpenter that keep a pod off a planned node although kube-scheduler would let it on.
 
 minValues is one: a new node must be launched with so many flavors to choose from, and a pod that suits only some of
-them leaves too few. kube-scheduler does not know it.
+them leaves too few. Domains of a topology spread that have no node but could be bought are another: kube-scheduler
+counts nodes that are there.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import dataclasses
 from catalog import catalogue
 from solver import check, cluster, options, plan
 
-BARS = frozenset({"min-values"})
-_FLAVOR_OPTIONS = "flavor-options"
+MIN_VALUES, SPREAD = "min-values", frozenset({"topology-spread", "order"})
+_FLAVOR_OPTIONS, _QUOTA = "flavor-options", "quota"
 
 
 def barred(
     of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, answer: plan.Plan, pod: str, node: str
 ) -> bool:
-    """Whether such a rule, and no other, refuses the plan with one more pod on a node."""
+    """Whether such rules, and no others, refuse the plan with one more pod on a node, placed last."""
+    first = plan.Step(tuple(each.name for each in answer.create), (), {}, 0)
     placed = dataclasses.replace(
         answer,
+        steps=(*(answer.steps or (first,)), plan.Step((), (), {pod: node}, 0)),
         create=tuple(_with(each, of.pods[pod]) if each.name == node else each for each in answer.create),
         placements={**answer.placements, pod: node},
         unschedulable=tuple(each for each in answer.unschedulable if each.pod != pod),
@@ -35,7 +38,11 @@ def barred(
         ]
         placed = _listing(placed, node, *suiting)
     broken = _broken(of, known, asked, placed)
-    return bool(broken) and broken <= BARS
+    if not broken or not broken <= {MIN_VALUES, *SPREAD}:
+        return False
+    # Where nothing more can be bought the domains are those of the nodes.
+    full = dataclasses.replace(asked, quota={"instances": 0})
+    return _broken(of, known, full, placed) <= {MIN_VALUES, _QUOTA}
 
 
 def _broken(

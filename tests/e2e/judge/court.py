@@ -12,7 +12,7 @@ import dataclasses
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Self
 
 import urllib3
@@ -50,7 +50,6 @@ BARRIER = "judge-barrier"
 """Namespace of the pod that shows how far the scheduler has read, and name of its node."""
 
 _ZONE = "topology.kubernetes.io/zone"
-_SELECTED = "volume.kubernetes.io/selected-node"
 _CLEARED = (
     ("v1", "PersistentVolumeClaim"),
     ("v1", "PersistentVolume"),
@@ -125,15 +124,15 @@ class Court:
         """
         Hand the plan over with every pod kept to its place, then the pods that it leaves out.
 
-        A plan promises that its pods can be placed in some order. When pods are left over they go first the next time.
+        A plan promises that its pods can be placed in some order, those of a later turn after the others. When pods are
+        left over they go first the next time.
         """
         shown = scene.of_plan(of, known, answer, asked)
         verdict = self._session(shown)
         for _ in range(ORDERS):
             if not verdict.stuck:
                 break
-            shown.planned.sort(key=lambda each: each.key not in verdict.stuck)
-            verdict = self._session(shown, first=len(verdict.stuck))
+            verdict = self._session(shown, first=verdict.stuck)
             verdict.ordered = True
         return verdict
 
@@ -145,11 +144,12 @@ class Court:
         shown.left_out.clear()
         return self._session(shown, again=False)
 
-    def _session(self, shown: scene.Scene, *, again: bool = True, first: int = 0) -> Verdict:
+    def _session(self, shown: scene.Scene, *, again: bool = True, first: Collection[str] = ()) -> Verdict:
         verdict = Verdict(planned=len(shown.planned), left_out=len(shown.left_out))
         try:
             self._set(shown)
-            self._hear(shown.planned, verdict, again, first)
+            for turn in shown.turns():
+                self._hear(turn, verdict, again, first)
             if not verdict.stuck:
                 self._hear_left_out(shown.left_out, verdict)
         finally:
@@ -210,17 +210,17 @@ class Court:
         self._claim((pod, each.ephemeral) for pod, each in zip(made, pods, strict=True))
         return {pod["metadata"]["uid"]: each for pod, each in zip(made, pods, strict=True)}
 
-    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, again: bool, first: int) -> None:
+    def _hear(self, pods: Sequence[scene.Asked], verdict: Verdict, again: bool, first: Collection[str]) -> None:
         """
-        Make the `first` pods and, when they are decided on, the others; wait until all are bound.
+        Make the pods that come `first` and, when they are decided on, the others; wait until all are bound.
 
         Pods that are not are made anew (unless `again` is off) for as long as that helps: what tells kube-scheduler
         that a waiting pod may fit now misses some cases, such as affinity with a namespaceSelector, and it then looks
         at the pod again after five minutes only.
         """
-        asked = self._ask(pods[:first])
+        asked = self._ask([each for each in pods if each.key in first])
         self._all_decided(asked)
-        asked |= self._ask(pods[first:])
+        asked |= self._ask([each for each in pods if each.key not in first])
         bound = -1
         while not self._all_bound(asked) and again:
             before, bound = bound, sum(bool(self._node_of(uid)) for uid in asked)
@@ -321,7 +321,7 @@ class Court:
     def _provide(self, change: str, claim: Object) -> None:
         """A volume in the zone of the node that the scheduler chose, as a CSI driver's provisioner makes it."""
         metadata, spec = claim["metadata"], claim["spec"]
-        chosen = metadata.get("annotations", {}).get(_SELECTED)
+        chosen = metadata.get("annotations", {}).get(manifests.SELECTED_NODE)
         if change == "DELETED" or not chosen or spec.get("volumeName"):
             return
         zone = self._client.get("v1", "Node", chosen)["metadata"]["labels"].get(_ZONE, "")

@@ -26,16 +26,20 @@ EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """A question: the random cluster of a seed, that many pods that only take room, or the manifests in a folder."""
+    """
+    A question: the random cluster of a seed (`alike`: whose workloads count each other), that many pods that only take
+    room, or the manifests in a folder.
+    """
 
     seed: int = 0
+    alike: bool = False
     pods: int = 0
     folder: pathlib.Path | None = None
 
     def __str__(self) -> str:
         if self.folder:
             return self.folder.name
-        return f"{self.pods} pods, seed {self.seed}" if self.pods else f"seed {self.seed}"
+        return (f"{self.pods} pods, " if self.pods else "alike, " if self.alike else "") + f"seed {self.seed}"
 
     def question(self) -> tuple[cluster.Cluster, catalogue.Catalogue, options.Options]:
         """Cluster, catalogue and options; the same each time."""
@@ -45,7 +49,7 @@ class Case:
         if self.pods:
             asked = options.Options(time_limit=5.0, deterministic=True, workers=1)
             return _packing(self.seed, self.pods), catalogue.embedded(), asked
-        of, asked = random_clusters.draw(self.seed)
+        of, asked = (random_clusters.draw_alike if self.alike else random_clusters.draw)(self.seed)
         return legal.admissible(of), world.shelf(), asked
 
 
@@ -63,12 +67,12 @@ def _packing(seed: int, pods: int) -> cluster.Cluster:
 
 def packing_cases(many: int, pods: int) -> list[Case]:
     """Clusters of so many pods that only take room: their plans fill the nodes."""
-    return [Case(seed, pods) for seed in range(many)]
+    return [Case(seed, pods=pods) for seed in range(many)]
 
 
-def random_cases(first: int, many: int) -> list[Case]:
-    """Random clusters over all rules."""
-    return [Case(seed) for seed in range(first, first + many)]
+def random_cases(first: int, many: int, *, alike: bool = False) -> list[Case]:
+    """Random clusters over all rules; `alike`: whose workloads count each other."""
+    return [Case(seed, alike) for seed in range(first, first + many)]
 
 
 def examples() -> list[Case]:

@@ -25,7 +25,9 @@ def admissible(of: cluster.Cluster) -> cluster.Cluster:
 
     pods = {key: dataclasses.replace(pod, spec=fixed(pod.spec)) for key, pod in of.pods.items()}
     sets = {key: dataclasses.replace(each, spec=fixed(each.spec)) for key, each in of.daemon_sets.items()}
-    return dataclasses.replace(of, pods=pods, daemon_sets=sets)
+    # A volume that is being made would be there, for its whole zone, before the scheduler is asked.
+    claims = {key: dataclasses.replace(each, selected_node="") for key, each in of.volume_claims.items()}
+    return dataclasses.replace(of, pods=pods, daemon_sets=sets, volume_claims=claims)
 
 
 def _spec(of: cluster.PodSpec) -> cluster.PodSpec:

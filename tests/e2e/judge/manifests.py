@@ -16,6 +16,7 @@ Object = dict[str, Any]
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
 IMAGE = "registry.test/pause"
 NODE_LOCAL = ("cpu", "memory", "ephemeral-storage")
 """Resources whose request may stand without an equal limit."""
@@ -120,8 +121,11 @@ def volume_claim(of: cluster.VolumeClaim) -> Object:
     if of.volume:
         spec["volumeName"] = of.volume
     metadata: Object = {"namespace": of.namespace, "name": of.name}
-    if of.bind_completed:
-        metadata["annotations"] = {BIND_COMPLETED: "yes"}
+    annotations = {BIND_COMPLETED: "yes"} if of.bind_completed else {}
+    if of.selected_node:
+        annotations[SELECTED_NODE] = of.selected_node
+    if annotations:
+        metadata["annotations"] = annotations
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

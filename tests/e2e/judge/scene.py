@@ -32,12 +32,15 @@ TOP_PRIORITY = 10**9
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Asked:
-    """A pod that the scheduler is asked about, with `place` its node by plan ("" = none), and its ephemeral claims."""
+    """
+    A pod that the scheduler is asked about, with `place` its node by plan ("" = none), its ephemeral claims and its turn.
+    """
 
     key: str
     place: str
     manifest: Object
     ephemeral: tuple[cluster.EphemeralClaim, ...]
+    turn: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,6 +66,11 @@ class Scene:
         """All pods."""
         return [*self.running, *(each.manifest for each in (*self.planned, *self.left_out))]
 
+    def turns(self) -> list[list[Asked]]:
+        """The planned pods, those of each turn together."""
+        turns = sorted({each.turn for each in self.planned})
+        return [[each for each in self.planned if each.turn == turn] for turn in turns]
+
 
 def of_plan(
     of: cluster.Cluster, known: catalogue.Catalogue, answer: plan.Plan, asked: options.Options, *, held: bool = True
@@ -70,7 +78,11 @@ def of_plan(
     """The scene of a plan; without `held` no pod is kept to its place."""
     gathered = facts.gather(of, known, answer, asked)
     now = build.final(gathered, build.Builder.of(gathered))
-    return _Stage(of, now, held).scene(answer)
+    shown = _Stage(of, now, held).scene(answer)
+    if held and asked.mode == "provision":
+        turn_of = {key: number for number, step in enumerate(answer.steps) for key in step.move}
+        shown.planned = [dataclasses.replace(each, turn=turn_of.get(each.key, 0)) for each in shown.planned]
+    return shown
 
 
 class _Stage:

@@ -162,6 +162,28 @@ class Dice:
         return [cluster.VolumeClaim(space, name, "late", volume.name, "Bound", modes, bind_completed=True), volume]
 
 
+class AlikeDice(Dice):
+    """Draws pods that look alike to most selectors, many with a spread and many without: workloads count each other."""
+
+    def labels(self) -> dict[str, str]:
+        return {"a": "1"} | self.maybe(40, {"b": self.one_of("12")}, {})
+
+    def selector(self) -> cluster.Selector | None:
+        chosen: cluster.Selector = self.one_of([world.selector(a="1")] * 4 + [world.selector(b="1")])
+        return chosen
+
+    def spec(self) -> cluster.PodSpec:
+        pinned = ((ZONE, self.one_of(ZONES)),)
+        spread = self.maybe(50, tuple(self.spread() for _ in range(self.one_of([1, 1, 2]))))
+        return dataclasses.replace(
+            super().spec(),
+            node_selector=self.maybe(35, pinned),
+            affinity=self.maybe(10, (self.pod_term(),)),
+            anti_affinity=self.maybe(10, (self.pod_term(),)),
+            spread=spread,
+        )
+
+
 def draw_tiny(seed: int) -> tuple[cluster.Cluster, options.Options]:
     """The same with so few waiting pods, zones and flavors that all plans can be tried."""
     of, asked = draw(seed)
@@ -175,9 +197,17 @@ def draw_tiny(seed: int) -> tuple[cluster.Cluster, options.Options]:
     return dataclasses.replace(of, pods=pods, node_pools=pools), asked
 
 
+def draw_alike(seed: int) -> tuple[cluster.Cluster, options.Options]:
+    """The same with pods of different workloads that the same constraints count."""
+    return _drawn(AlikeDice(seed))
+
+
 def draw(seed: int) -> tuple[cluster.Cluster, options.Options]:
     """A cluster with waiting pods, and options for a question about it."""
-    dice = Dice(seed)
+    return _drawn(Dice(seed))
+
+
+def _drawn(dice: Dice) -> tuple[cluster.Cluster, options.Options]:
     templates = [(dice.spec(), dice.labels()) for _ in range(dice.number(1, 4))]
     objects: list[Any] = []
     for index, (spec, labels) in enumerate(templates):
@@ -224,4 +254,10 @@ def draw(seed: int) -> tuple[cluster.Cluster, options.Options]:
         without_zones=dice.maybe(10, (ZONES[2],)),
         without_flavors=dice.maybe(10, ("b3-16",)),
     )
+    objects = [
+        dataclasses.replace(each, selected_node=dice.maybe(10, f"node{dice.number(0, 3)}", ""))
+        if isinstance(each, cluster.VolumeClaim) and not each.volume
+        else each
+        for each in objects
+    ]
     return world.world(objects, csi_limits=limits, namespaces={"one": {"team": "x"}}), asked

@@ -153,6 +153,14 @@ def test_volume_claims() -> None:
     assert found["default/old"] == cluster.VolumeClaim("default", "old", "", "pv", "Bound", bind_completed=True)
 
 
+def test_a_volume_that_is_being_made_names_its_node() -> None:
+    """kube-scheduler writes the node that it has chosen for the first pod."""
+    claim = make.named("v1", "PersistentVolumeClaim", "data", spec={"accessModes": ["ReadWriteOnce"]})
+    claim["metadata"]["annotations"] = {"volume.kubernetes.io/selected-node": "node-a"}
+
+    assert read(claim).volume_claims["default/data"].selected_node == "node-a"
+
+
 def storage_class(name: str, created: str = "2026-05-01T10:00:00Z", default: bool = True) -> make.Raw:
     manifest = make.named("storage.k8s.io/v1", "StorageClass", name, provisioner="cinder.csi.openstack.org")
     annotations = {"storageclass.kubernetes.io/is-default-class": str(default).lower()}

@@ -64,6 +64,24 @@ def test_a_volume_whose_class_waits_comes_where_the_pod_goes():
     assert answer.zones(plan) == "c"
 
 
+def test_a_volume_that_is_being_made_keeps_its_pod_on_the_node_chosen_for_it():
+    """kube-scheduler has chosen node old; although other nodes of its zone are free, no other will do until then."""
+    being_made = claim("data", selected_node="old")
+    plan = answer.solved(late(), being_made, b.node("old", b.C), b.node("other", b.C), user("web", "data"))
+    full = answer.solved(late(), being_made, b.node("old", b.C, unschedulable=True), user("web", "data"))
+
+    assert answer.place(plan, "web") == "old"
+    assert answer.constraints(full, "web") == {"general": "volumes"}
+    assert "volume node affinity conflict" in answer.why(full, "web")
+
+
+def test_a_volume_whose_node_is_gone_is_made_anywhere():
+    """The provisioner takes back a choice whose node does not exist any more."""
+    plan = answer.solved(late("late", b.C), claim("data", selected_node="gone"), user("web", "data"))
+
+    assert answer.zones(plan) == "c"
+
+
 def test_a_generic_ephemeral_volume_needs_no_claim_yet():
     """Its class decides where it may be."""
     spec = b.spec(500, ephemeral_claims=(cluster.EphemeralClaim("scratch", "late"),))
