@@ -150,19 +150,23 @@ def assembled(
 
 def searched(
     of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, build: builds.Build, run: Run
-) -> tuple[builds.Build, params.Found]:
-    """What the search finds, with later turns for pods that would be left out; not for plans that remove nodes."""
+) -> list[tuple[builds.Build, params.Found]]:
+    """
+    What the search finds, the best first: with later turns for pods that would be left out, where that places more, and
+    without. Plans that remove nodes have no turns.
+    """
     settings = params_of(asked, run)
     if run.warm is not None:
         settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
     found = engine.search(build.problem, settings)
     if asked.mode != "provision":
-        return build, found
+        return [(build, found)]
 
     def rebuild(later: Mapping[str, int]) -> builds.Build:
         return builds.build_problem(of, known, asked, turns=later)
 
-    return turns.search(build, found, rebuild, params_of(asked, run))
+    better = turns.search(build, found, rebuild, params_of(asked, run))
+    return [(build, found)] if better is None else [better, (build, found)]
 
 
 def params_of(asked: options.Options, run: Run) -> params.Params:
@@ -207,7 +211,9 @@ def _relaxations(
         if not (again.problem.offer_ok[classes].any() or again.problem.node_ok[classes].any()):
             return None
         effort += len(placed.placements) + len(placed.create)
-        again, found = searched(of, known, quick, again, dataclasses.replace(run, progress=lambda _: None, warm=None))
+        again, found = searched(of, known, quick, again, dataclasses.replace(run, progress=lambda _: None, warm=None))[
+            0
+        ]
         its = assemble.assemble(again, found.solution)
         cost = sum(n.price for n in again.problem.nodes) + sum(n.hourly for n in its.create)
         return relax.Answer(cost - sum(n.hourly for n in its.delete), frozenset(its.placements), its.create)

@@ -7,6 +7,7 @@ snapshot -> build -> search -> assemble -> check. Pure apart from the clock that
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from catalog import catalogue
 from solver import build as builds
@@ -18,7 +19,7 @@ from solver.answer import assembled as assembled
 from solver.answer import params_of, searched
 from solver.answer import terms as terms
 from solver.consolidation import with_frontier as with_frontier
-from solver.search import engine
+from solver.search import engine, params
 from solver.snapshot import pending
 
 
@@ -34,12 +35,21 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
         return consolidation.consolidated(of, known, asked, run)
     waiting = pending.pending(of)
     build = builds.build_problem(of, known, asked)
-    result = assembled(of, known, asked, *searched(of, known, asked, build, run), waiting, run)
-    if result.verification.ok:
-        return result
-    plain = engine.plain(build.problem, params_of(asked, run))
-    second = assembled(of, known, asked, build, plain, waiting, run)
-    if second.verification.ok:
-        note = f"a better plan was rejected by the checker: {result.verification.violations[0].message}"
-        return dataclasses.replace(second, notes=(*second.notes, note))
-    raise RejectedPlanError(result.verification)
+    rejected: list[plans.Verification] = []
+    for built, found in _candidates(of, known, asked, build, run):
+        result = assembled(of, known, asked, built, found, waiting, run)
+        if result.verification.ok:
+            notes = (
+                [f"a better plan was rejected by the checker: {rejected[0].violations[0].message}"] if rejected else []
+            )
+            return dataclasses.replace(result, notes=(*result.notes, *notes))
+        rejected.append(result.verification)
+    raise RejectedPlanError(rejected[0])
+
+
+def _candidates(
+    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, build: builds.Build, run: Run
+) -> Iterator[tuple[builds.Build, params.Found]]:
+    """What the search finds, and when that is rejected what the plain one finds."""
+    yield from searched(of, known, asked, build, run)
+    yield build, engine.plain(build.problem, params_of(asked, run))

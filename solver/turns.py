@@ -34,9 +34,9 @@ Rebuild = Callable[[Turns], builds.Build]
 
 def search(
     build: builds.Build, found: params.Found, rebuild: Rebuild, settings: params.Params
-) -> tuple[builds.Build, params.Found]:
+) -> tuple[builds.Build, params.Found] | None:
     """
-    What places more pods by giving some of them a later turn, or the same again.
+    What places more pods by giving some of them a later turn, None where nothing does.
 
     `rebuild` makes the problem with turns (`build.build_problem`). How good a plan with turns is, is not proved.
     """
@@ -54,7 +54,7 @@ def search(
         if trial.value.unplaced < best[1].value.unplaced:
             phases = (*best[1].phases, *trial.phases)
             best = again, dataclasses.replace(trial, bound=None, optimal=False, phases=phases)
-    return best
+    return None if best[0] is build else best
 
 
 def steps(build: builds.Build, placed: assemble.Placed) -> tuple[plans.Step, ...]:

@@ -48,13 +48,15 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
         if not classes:
             continue
         owners = into.class_mask(classes)
+        # Those of earlier turns are there, as far as is known, so that nobody of a later one is the first.
+        follows = bool((group.members & about.by_turn(turn - 1)).any())
         into.attractions.append(
             problem.Attraction(
                 f"pod affinity, key={','.join(keys)}",
                 tuple(into.topology(key) for key in keys),
                 owners,
                 group,
-                owners & group.members,
+                owners & group.members & np.bool_(not follows),
             )
         )
     for (key, target, weight), classes in preferred.items():

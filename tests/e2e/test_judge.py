@@ -117,6 +117,19 @@ def test_plans_are_carried_out(control_plane_built: None, capsys: pytest.Capture
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(600)
+def test_plans_for_workloads_that_count_each_other(control_plane_built: None, capsys: pytest.CaptureFixture[str]):
+    """The same where most pods look alike to spreads that only some of them carry; some plans go in turns."""
+    record = docket.hear(docket.random_cases(0, PLANS // 3, alike=True))
+
+    with capsys.disabled():
+        print(f"\n{record}")
+    assert record.faults == []
+    assert record.bound == record.planned > 300
+    assert record.confirmed + record.barred == record.left_out > 200
+
+
+@pytest.mark.e2e
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_many_plans_are_carried_out(control_plane_built: None, capsys: pytest.CaptureFixture[str]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,16 +17,17 @@ from tests.solver.rules import world
 RUN = planner.Run(clock=time.monotonic)
 
 
-def outcomes(seeds: range) -> Counter[str]:
+def outcomes(seeds: range, draw: Callable[[int], Any] = random_clusters.draw) -> Counter[str]:
     """Plan each random cluster; a rejected plan raises."""
     found: Counter[str] = Counter()
     for seed in seeds:
-        of, asked = random_clusters.draw(seed)
+        of, asked = draw(seed)
         plan = planner.plan(of, world.shelf(), dataclasses.replace(asked, mode="provision", time_limit=10.0), RUN)
         assert plan.verification.ok, f"seed {seed}"
         assert not any("rejected by the checker" in note for note in plan.notes), f"seed {seed}: {plan.notes}"
         found[plan.status] += 1
         found["placed"] += len(plan.placements)
+        found["in turns"] += bool(plan.steps)
         found["left out"] += len(plan.unschedulable)
     return found
 
@@ -36,6 +39,12 @@ def test_checker_accepts_every_plan(first: int):
 
     assert found["placed"] > 0
     assert found["left out"] > 0
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_checker_accepts_plans_for_workloads_that_count_each_other(first: int):
+    """Fifty clusters where most pods look alike to the spreads of some: some plans go in turns."""
+    assert outcomes(range(first, first + 50), random_clusters.draw_alike)["in turns"] > 0
 
 
 @pytest.mark.long
