@@ -16,7 +16,7 @@ from typing import Any
 from controller import names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
-from controller.loops import commands, question, termination
+from controller.loops import commands, drain, question
 from crds import nodepool
 from solver import cluster
 from solver import plan as plans
@@ -54,8 +54,8 @@ def surplus(
 
     def order(claim: world.Object) -> tuple[Any, ...]:
         machine = str((claim.get("status") or {}).get("providerID") or "")
-        there = [pod for pod in pods.get(machine, ()) if termination.movable(pod)]
-        shielded = any(termination.protected(pod, now) for pod in pods.get(machine, ()))
+        there = [pod for pod in pods.get(machine, ()) if drain.movable(pod)]
+        shielded = any(drain.protected(pod, now) for pod in pods.get(machine, ()))
         return bool(machine), shielded, len(there), claim["metadata"]["name"]
 
     return sorted(claims, key=order)[: max(0, len(claims) - replicas)]
