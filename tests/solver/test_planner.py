@@ -41,7 +41,7 @@ def test_checker_accepts_every_plan(first: int):
     assert found["left out"] > 0
 
 
-@pytest.mark.parametrize("first", range(0, 200, 50))
+@pytest.mark.parametrize("first", range(0, 150, 50))
 def test_checker_accepts_plans_for_workloads_that_count_each_other(first: int):
     """Fifty clusters where most pods look alike to the spreads of some: some plans go in turns."""
     assert outcomes(range(first, first + 50), random_clusters.draw_alike)["in turns"] > 0
