@@ -114,22 +114,22 @@ def test_a_pod_that_does_not_match_its_own_selector():
 
 def test_groups_that_spread_over_each_other():
     """
-    Each group has pods that no rule holds, all in one zone, and pods in the two others that follow the counts of every
-    group. With the free ones in place first nobody else may join; filled evenly, everybody may.
+    Two groups, each with six different pods that no rule holds, all in one zone, and pods in the two other zones of which
+    half follow the counts of either group. With the free ones in place first, or early in a random order, followers wait
+    for each other; filled evenly, everybody may join.
     """
-    groups, many = 7, 12
-    all_zones = (b.A, b.B, b.C)
-    objects: list[Any] = [b.node(f"{zone[-1]}{n}", zone, "b3-32") for zone in all_zones for n in range(6)]
+    homes, many = {"0": b.A, "1": b.B}, 6
+    objects: list[Any] = [b.node(zone[-1], zone, "b3-32") for zone in (b.A, b.B, b.C)]
     placed: dict[str, str] = {}
-    for index in range(groups):
-        home = all_zones[index % 3]
-        away = [zone[-1] for zone in all_zones if zone != home]
-        objects.append(b.pods(f"free-{index}", groups * many, b.spec(20, b.MIB), labels={"group": str(index)}))
-        placed |= {f"free-{index}-{pod}": f"{home[-1]}{pod % 6}" for pod in range(groups * many)}
-        for other in range(groups):
-            follow = b.spec(20, b.MIB, spread=(b.spread(b.ZONE, b.selector(group=str(other))),))
-            objects.append(b.pods(f"of-{index}-{other}", 2 * many, follow, labels={"group": str(index)}))
-            placed |= {f"of-{index}-{other}-{pod}": f"{away[pod % 2]}{pod // 2 % 6}" for pod in range(2 * many)}
+    for group, home in homes.items():
+        away = [zone[-1] for zone in (b.A, b.B, b.C) if zone != home]
+        for number in range(many):
+            objects.append(b.pod(f"free-{group}-{number}", b.spec(10 + number, b.MIB), labels={"group": group}))
+            placed[f"free-{group}-{number}"] = home[-1]
+        for other in homes:
+            follow = b.spec(10, b.MIB, spread=(b.spread(b.ZONE, b.selector(group=other)),))
+            objects.append(b.pods(f"of-{group}-{other}", many, follow, labels={"group": group}))
+            placed |= {f"of-{group}-{other}-{number}": away[number % 2] for number in range(many)}
     world = b.cluster(*objects)
     assert verdict.broken(world, b.plan(world, placed=placed)) == set()
 
