@@ -313,7 +313,7 @@ class CellPacker:
             stop,
             self.budget.tick,
             self.settings.seed,
-            1 if self.settings.deterministic else 2,
+            1 if self.settings.deterministic else self.settings.workers,
             lambda: until - self.budget.spent(),
             lambda: self.budget.seconds_until(until),
         )

@@ -61,7 +61,11 @@ class Incumbent:
 
     def done(self) -> bool:
         """Whether to stop: proved, good enough, or out of time."""
-        return self.optimal or (self.gap() <= max(self.settings.gap, 0.0) and not self.unplaced()) or self.budget.over()
+        return self.settled() or self.budget.over()
+
+    def settled(self) -> bool:
+        """Whether the incumbent is proved, or good enough."""
+        return self.optimal or (self.gap() <= max(self.settings.gap, 0.0) and not self.unplaced())
 
     def lift(self, bound: float) -> None:
         """A bound is known."""

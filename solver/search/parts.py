@@ -8,7 +8,8 @@ Two classes of pods are in one part when
   counts; an exclusion over domains and an attraction their owners and targets; a common domain its members. Rules inside
   one node tie nobody who cannot share a node anyway;
 - both use a limit of a NodePool or a quota that could bind: one of which the relaxation of the whole, which knows no
-  limits, takes most. Limits that seem out of reach tie nothing; `together` looks at the sum that was bought;
+  limits, takes most. Limits that seem out of reach, and the greatest number of OVH pools, tie nothing; `together` looks
+  at the sum that was bought;
 - they could share the charge for a new OVH pool, where the exact model can carry the whole. Where it cannot, a few
   micro-euro are not worth the tie.
 
@@ -177,10 +178,7 @@ def _scarce(problem: problems.Problem, holds: Mask, groups: list[Mask]) -> list[
         np.asarray(holds[:, nodes + np.flatnonzero(cap.per_offer > 0)].any(axis=1)) for cap in problem.caps
     ]
     shared = [sum(bool((each & members).any()) for members in groups) > 1 for each in users]
-    pools = np.array([offer.pool for offer in problem.offers], dtype=np.int64)
-    kinds = np.unique(pools[holds[:, nodes:].any(axis=0)])
-    guarded = int((problem.pools.free[kinds] <= 0).sum()) > problem.pools.new_pools
-    if not (any(shared) or guarded):
+    if not any(shared):
         return []
     there: Mask = np.asarray(holds.any(axis=1))
     field = fields.make(problem, np.arange(len(problem.offers)), there)
@@ -188,16 +186,11 @@ def _scarce(problem: problems.Problem, holds: Mask, groups: list[Mask]) -> list[
     merged = merge.merge(field, counts, up=True)
     room = existing.groups(problem, field, np.arange(nodes), there)
     volumes = compact.solve(merged.field, merged.counts, room=merge.room_of(merged, room), strong=False)
-    if volumes is None:
+    limits = compact.limits_of(problem, field)
+    if volumes is None or limits is None:
         return [there]
-    bound = []
-    if (limits := compact.limits_of(problem, field)) is not None:
-        taken = limits.per_node @ volumes.nodes
-        bound += [each for i, each in enumerate(users) if shared[i] and taken[i] > REACHED * limits.room[i]]
-    bought = pools[[twins[0] for twins in field.twins]][volumes.nodes > 0]
-    if int((problem.pools.free[np.unique(bought)] <= 0).sum()) > REACHED * problem.pools.new_pools:
-        bound.append(there)
-    return bound
+    taken = limits.per_node @ volumes.nodes
+    return [each for i, each in enumerate(users) if shared[i] and taken[i] > REACHED * limits.room[i]]
 
 
 # -------------------------------------------------------------------------------------------------------------- a part

@@ -4,26 +4,36 @@ The search over a problem that falls apart (`parts`): each part by the strategy 
 1. Each part gets its first plan. Side by side they are the first plan of the whole.
 2. What is left of the time is shared by what more of it could save, which is what each plan costs above its bound; the
    parts with least to save go first, and what they do not use is there for the others. So small parts are mostly
-   proved in no time, and the rest goes where the money is.
-3. Bounds add up. The plan is optimal when those of all parts are.
+   proved in no time, and the rest goes where the money is. Each core works on a part of its own.
+3. Small parts that were not proved are tried again, from their best plans, while twice the time is there for them.
+4. Bounds add up. The plan is optimal when those of all parts are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from typing import Protocol
 
 import numpy as np
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import incumbent, params
+from solver.search import incumbent, params, small
 from solver.search import parts as split
 
 FAIR = 0.5
 """Least share of the time left that a part gets, in shares of what it would get if all got the same."""
+LEAST = 0.1
+"""Seconds below which an attempt is not worth it: fewer parts are searched on then."""
+AGAIN = 2.0
+"""A part is tried again when it can have so many times the time that it had."""
+
+UNPROVED = 0.5
+"""What an attempt without proof takes of its time where no clock is asked."""
 
 
 class Search(Protocol):
@@ -66,26 +76,49 @@ class Watch:
 
 
 class Member:
-    """The search over one part. `first` is its first plan."""
+    """The search over one part. `first` is its first plan, `limit` the time that its last attempt had in seconds."""
 
     def __init__(self, part: split.Part, settings: params.Params, make: Make) -> None:
         self.part = part
-        self.watch = Watch((lambda: 0.0) if settings.deterministic else settings.clock)
-        warm = None if settings.warm is None else part.inside(settings.warm)
-        self.search = make(part.problem, dataclasses.replace(settings, clock=self.watch, warm=warm))
-        self.work = self.search.steps()
-        self.run()
-        self.first = self.search.known.best
+        self.settings = settings
+        self.make = make
+        self.limit = 0.0
+        self.patterns = 0
+        self.ended = False
+        self._begin(None if settings.warm is None else part.inside(settings.warm))
+        self.first = self.known.best
 
-    def run(self) -> None:
+    def _begin(self, warm: problems.Solution | None) -> None:
+        self.watch = Watch((lambda: 0.0) if self.settings.deterministic else self.settings.clock)
+        self.search = self.make(self.part.problem, dataclasses.replace(self.settings, clock=self.watch, warm=warm))
+        self.known = self.search.known
+        self.work = self.search.steps()
+        self._go_on()
+
+    def _go_on(self) -> None:
         """Search on to the first plan, or to the end."""
         with self.watch.running():
             next(self.work, None)
 
+    def run(self, limit: float) -> None:
+        """Search for `limit` seconds; once more from the best plan so far where that came to an end without proof."""
+        if self.ended:
+            bound = self.known.bound
+            self._begin(self.known.best)
+            self.known.lift(bound)
+        self.limit, self.ended = limit, True
+        budget = self.known.budget
+        budget.limit = budget.used() + limit
+        self._go_on()
+        self.patterns += self.search.patterns
+
     def gain(self) -> float:
         """The most that better plans can save, micro-euro per hour; the whole cost where pods are left out."""
-        known = self.search.known
-        return max(0.0, known.value.cost - (0.0 if known.unplaced() else known.bound))
+        return max(0.0, self.known.value.cost - (0.0 if self.known.unplaced() else self.known.bound))
+
+    def is_open(self) -> bool:
+        """Whether more time could prove what the last attempt did not."""
+        return small.carries(self.part.problem) and not self.known.settled()
 
 
 class Together:
@@ -94,59 +127,90 @@ class Together:
     def __init__(self, whole: Search, of: Sequence[split.Part], settings: params.Params, make: Make) -> None:
         self.whole = whole
         self.problem = whole.known.problem
+        self.budget = whole.known.budget
         self.parts = of
         self.settings = settings
         self.make = make
+        self.cores = 1 if settings.deterministic else max(1, min(settings.workers, len(of)))
+        self.lock = threading.RLock()
         self.members: list[Member] = []
+        self.promised: dict[int, float] = {}
 
     def run(self) -> params.Found | None:
         """Search until all is proved or the time is over. None when plans of the parts do not go together."""
         known = self.whole.known
-        started = known.budget.seconds()
-        quiet = dataclasses.replace(self.settings, progress=lambda _: self.report())
+        started = self.budget.seconds()
+        workers = max(1, self.settings.workers // self.cores)
+        settings = dataclasses.replace(self.settings, workers=workers, progress=lambda _: self.report())
         for part in self.parts:
-            self.members.append(Member(part, quiet, self.make))
-            known.budget.tick(self.members[-1].search.known.budget.rounds)
+            self.members.append(Member(part, settings, self.make))
+            self.budget.tick(self.members[-1].known.budget.rounds)
         first = split.union((member.part, member.first) for member in self.members)
         if evaluate.violations(self.problem, first):
             return None
         known.offer(first, "fill")
         known.phase("fill", started)
-        started = known.budget.seconds()
+        started = self.budget.seconds()
         self.improve()
         self.unite()
         self.conclude()
         known.phase("parts", started)
-        self.whole.patterns = sum(member.search.patterns for member in self.members)
+        self.whole.patterns = sum(member.patterns for member in self.members)
         return self.whole.found()
 
     def report(self) -> None:
         """Tell the caller how things stand, once every part has a plan."""
         if len(self.members) < len(self.parts):
             return
-        found = [member.search.known for member in self.members]
-        cost = sum(evaluate.price(each.problem, each.best) for each in found)
-        bound = int(sum(each.bound for each in found))
-        self.settings.progress(params.Progress(self.whole.known.budget.seconds(), cost, bound if bound > 0 else None))
+        with self.lock:
+            found = [member.known for member in self.members]
+            cost = sum(evaluate.price(each.problem, each.best) for each in found)
+            bound = int(sum(each.bound for each in found))
+            self.settings.progress(params.Progress(self.budget.seconds(), cost, bound if bound > 0 else None))
 
     def improve(self) -> None:
-        """Search on part by part, each in its share of the time that is left."""
-        waiting = sorted(self.members, key=lambda member: member.gain())
-        while waiting:
-            gains = [member.gain() for member in waiting]
-            share = max(gains[0] / sum(gains) if any(gains) else 0.0, FAIR / len(waiting))
-            member, *waiting = waiting
-            budget = member.search.known.budget
-            budget.limit = budget.used() + self.whole.known.budget.left() * (share if waiting else 1.0)
-            before = budget.rounds
-            member.run()
-            self.whole.known.budget.tick(budget.rounds - before)
+        """Search on: all parts, then those again that were not proved and can have more time than they had."""
+        while waiting := self._next():
+            with futures.ThreadPoolExecutor(self.cores) as pool:
+                for done in [pool.submit(self._work_off, waiting) for _ in range(self.cores)]:
+                    done.result()
+
+    def _next(self) -> list[Member]:
+        """Parts to go on with, least gain first: those with most to gain where there is not time for all."""
+        if self.budget.over():
+            return []
+        left = self.budget.left()
+        open_ = [member for member in self.members if not member.ended or member.is_open()]
+        each = min(left, left * self.cores / max(1, len(open_)))
+        waiting = [member for member in open_ if not member.ended or each > AGAIN * member.limit]
+        return sorted(waiting, key=Member.gain)[-max(self.cores, int(left * self.cores / LEAST)) :]
+
+    def _work_off(self, waiting: list[Member]) -> None:
+        """Take parts, least gain first, and search on in their shares of the time that is left."""
+        me = threading.get_ident()
+        while True:
+            with self.lock:
+                self.promised.pop(me, None)
+                if not waiting:
+                    return
+                gains = [member.gain() for member in waiting]
+                share = max(gains[0] / sum(gains) if any(gains) else 0.0, FAIR / len(waiting))
+                member = waiting.pop(0)
+                left, now = self.budget.left(), self.budget.used()
+                free = left * self.cores - sum(max(0.0, until - now) for until in self.promised.values())
+                limit = min(left, free * (share if waiting else 1.0))
+                self.promised[me] = now + limit
+            before = member.known.budget.rounds
+            member.run(limit)
+            if self.settings.deterministic:
+                rounds = UNPROVED * limit * params.Budget.ROUNDS_PER_SECOND if member.is_open() else 0.0
+                self.budget.tick(max(rounds, member.known.budget.rounds - before))
 
     def unite(self) -> None:
         """Offer the plans of all parts side by side; those of parts that break a limit together are given up again."""
-        dearest = max(self.members, key=lambda member: member.search.known.value.cost)
+        dearest = max(self.members, key=lambda member: member.known.value.cost)
         strategy = dearest.search.known.strategy
-        best = [(member.part, member.search.known.best) for member in self.members]
+        best = [(member.part, member.known.best) for member in self.members]
         if not evaluate.violations(self.problem, together := split.union(best)):
             self.whole.known.offer(together, strategy)
             return
@@ -158,7 +222,7 @@ class Together:
     def conclude(self) -> None:
         """What is proved of the whole."""
         known = self.whole.known
-        found = [member.search.known for member in self.members]
+        found = [member.known for member in self.members]
         firm = all(each.optimal or not each.unplaced() for each in found)
         if firm and self.whole.is_exact():
             known.lift(sum(each.bound for each in found))

@@ -1,6 +1,7 @@
 """Problems that fall apart: what ties pods together, and that the plan of the whole is the plans of its parts."""
 
 import dataclasses
+import itertools
 import time
 from typing import Any
 
@@ -369,18 +370,49 @@ def test_the_checker_accepts_plans_of_parts():
     assert {phase.name for phase in both.solve.phases} == {"fill", "parts"}
 
 
+def test_many_small_parts_are_all_proved():
+    """With as many at work as there are cores; those that were not proved in their first share are tried again."""
+    problem = many(12, pods=6)
+    assert len(parts.split(problem)) == 12
+
+    found = engine.search(problem, params.Params(clock=time.monotonic, time_limit=60.0))
+
+    optima = [direct.solve_direct(each.problem, time_limit=20, deterministic=True) for each in parts.split(problem)]
+    assert found.optimal
+    assert found.value.cost == sum(each.value.cost for each in optima if each.value is not None)
+
+
+def test_the_same_question_in_parts_has_the_same_answer():
+    """With `deterministic` the clock plays no part."""
+    problem = many(4, pods=40)
+
+    def never_asked() -> float:
+        raise AssertionError("the clock is not asked when deterministic")
+
+    settings = params.Params(clock=never_asked, time_limit=0.5, deterministic=True, seed=3)
+    first, second = engine.search(problem, settings), engine.search(problem, settings)
+
+    assert first.solution == second.solution
+    assert first.bound == second.bound
+
+
+def many(number: int, pods: int) -> p.Problem:
+    """So many teams with three classes and two offers each, and at most this many pods of a class."""
+    random = np.random.default_rng(number)
+    classes = [
+        tiny.pods(f"c{i}", int(random.integers(1, pods)), (int(random.integers(1, 9)), int(random.integers(1, 9))))
+        for i in range(3 * number)
+    ]
+    offers = [tiny.offer(100 + i, (10 + 6 * (i % 2), 10)) for i in range(2 * number)]
+    ok = np.repeat(np.repeat(np.eye(number, dtype=np.bool_), 3, axis=0), 2, axis=1)
+    return tiny.problem(classes, offers, offer_ok=ok)
+
+
 def test_time_goes_to_those_who_can_save():
     """Many parts end in the time of one, and progress only gets better."""
-    random = np.random.default_rng(3)
-    classes = [
-        tiny.pods(f"c{i}", int(random.integers(20, 60)), (int(random.integers(1, 9)), int(random.integers(1, 9))))
-        for i in range(20)
-    ]
-    offers = [tiny.offer(100 + i, (10, 10)) for i in range(5)]
-    ok = np.repeat(np.eye(5, dtype=np.bool_), 4, axis=0)
-    problem = tiny.problem(classes, offers, offer_ok=ok)
+    problem = many(5, pods=60)
     told: list[params.Progress] = []
-    seconds = iter(range(1_000_000))
+    seconds = itertools.count()
 
     def clock() -> float:
         return next(seconds) / 1000
