@@ -90,15 +90,14 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
     -------
     (B, L) pods of each class put into each bin.
     """
-    n_bins, n_resources = int(bins.room.shape[0]), int(bins.room.shape[1])
-    n_classes = int(bins.available.shape[1])
+    n_bins, n_classes = int(bins.room.shape[0]), int(bins.available.shape[1])
     result = np.zeros((n_bins, n_classes))
     if n_bins == 0 or n_classes == 0:
         return result
-    full = np.maximum(bins.room, 1e-9)
-    need = [np.broadcast_to(bins.requests[:, :, r], (n_bins, n_classes)) for r in range(n_resources)]
-    share = [need[r] / full[:, r, None] for r in range(n_resources)]
-    size: Floats = np.sqrt(np.sum([s * s for s in share], axis=0)) + 1e-12
+    full = np.maximum(bins.room.T, 1e-9)
+    need = np.ascontiguousarray(bins.requests.transpose(2, 0, 1))
+    share = need / full[:, :, None]
+    size: Floats = np.sqrt((share * share).sum(axis=0)) + 1e-12
     size_power: Floats = rng.uniform(0.6, 1.8, size=n_bins)
     squarings = int(rng.integers(1, 4))
     noise: Floats = rng.uniform(0.0, 0.5, size=n_bins)
@@ -111,42 +110,40 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
     if bias is not None:
         base = base * bias
     hosts = None if bins.host is None else _Hosts.make(bins.host, n_bins)
-    state = _State(np.arange(n_bins), bins.room.copy(), full, bins.available.copy(), base, chunk, need, share, hosts)
+    room = np.ascontiguousarray(bins.room.T)
+    state = _State(np.arange(n_bins), room.copy(), full, bins.available.copy(), base, chunk, need, share, hosts)
     while len(state.index):
         possible = state.left > 0
-        for r in range(n_resources):
-            possible &= state.need[r] <= state.room[:, r, None]
+        for need_of, room_of in zip(state.need, state.room, strict=True):
+            possible &= need_of <= room_of[:, None]
         if state.hosts is not None:
             possible &= state.hosts.allows()
-        going: Mask = np.asarray(possible.any(axis=1))
-        alive = int(going.sum())
+        going: Mask = possible.any(axis=1)
+        alive = int(np.count_nonzero(going))
         if alive == 0:
             break
         if alive < 0.8 * len(going):
             state = state.take(going)
             possible, going = possible[going], going[going]
         fraction = state.room / state.full
-        fraction /= np.sqrt((fraction * fraction).sum(axis=1) + 1e-24)[:, None]
-        dot = state.share[0] * fraction[:, 0, None]
-        for r in range(1, n_resources):
-            dot += state.share[r] * fraction[:, r, None]
+        fraction /= np.sqrt((fraction * fraction).sum(axis=0) + 1e-24)
+        aligned = state.share * fraction[:, :, None]
+        dot = aligned.sum(axis=0)
         for _ in range(squarings):
             dot *= dot
         dot *= state.base
-        pick = np.where(possible, dot, -1.0).argmax(axis=1)
+        np.copyto(dot, -1.0, where=~possible)
+        pick = dot.argmax(axis=1)
         rows = np.arange(len(pick))
-        most = state.left[rows, pick]
-        amounts = [n[rows, pick] for n in state.need]
-        for r in range(n_resources):
-            most = np.minimum(most, np.floor(state.room[:, r] / np.maximum(amounts[r], 1e-9)))
+        amounts = state.need[:, rows if state.need.shape[1] > 1 else 0, pick]
+        most = np.minimum(state.left[rows, pick], np.floor(state.room / np.maximum(amounts, 1e-9)).min(axis=0))
         number = np.maximum(1.0, np.floor(most * state.chunk))
         if state.hosts is not None:
             number = np.where(state.hosts.touched[rows % len(state.hosts.touched), pick], 1.0, number)
         number *= going
         result[state.index, pick] += number
         state.left[rows, pick] -= number
-        for r in range(n_resources):
-            state.room[:, r] -= number * amounts[r]
+        state.room -= number * amounts
         if state.hosts is not None:
             state.hosts.join(rows, pick, going)
     return result
@@ -201,7 +198,10 @@ class _Hosts:
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    """Bins still being filled; finished ones are dropped now and then."""
+    """
+    Bins still being filled; finished ones are dropped now and then. `room` and `full` are (R, B), `share` (R, B, L) and
+    `need` (R, B or 1, L).
+    """
 
     index: Ints
     room: Floats
@@ -209,20 +209,21 @@ class _State:
     left: Floats
     base: Floats
     chunk: Floats
-    need: list[Floats]
-    share: list[Floats]
+    need: Floats
+    share: Floats
     hosts: _Hosts | None
 
-    def take(self, going: NDArray[np.bool_]) -> _State:
+    def take(self, going: Mask) -> _State:
+        """Some of the bins."""
         return _State(
             self.index[going],
-            self.room[going],
-            self.full[going],
+            self.room[:, going],
+            self.full[:, going],
             self.left[going],
             self.base[going],
             self.chunk[going],
-            [n[going] for n in self.need],
-            [s[going] for s in self.share],
+            self.need[:, going] if self.need.shape[1] > 1 else self.need,
+            self.share[:, going],
             self.hosts.take(going) if self.hosts is not None else None,
         )
 
@@ -250,34 +251,33 @@ def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
     n_bins, n_classes = counts.shape
     if n_bins == 0 or n_classes == 0:
         return counts
-    n_resources = bins.room.shape[1]
-    need = [np.broadcast_to(bins.requests[:, :, r], (n_bins, n_classes)) for r in range(n_resources)]
-    worth = np.broadcast_to(value, (n_bins, n_classes))
-    free = [bins.room[:, r] - (counts * need[r]).sum(axis=1) for r in range(n_resources)]
-    quiet = np.ones((n_bins, n_classes), dtype=bool)
-    if bins.host is not None:
-        quiet = np.broadcast_to(~bins.host.touched, (n_bins, n_classes))
+    need = np.ascontiguousarray(bins.requests.transpose(2, 0, 1))
+    free = bins.room.T - (counts * need).sum(axis=2)
+    quiet = np.ones((1, 1), dtype=bool) if bins.host is None else ~bins.host.touched
     live = np.arange(n_bins)
     for _ in range(rounds):
-        inside = (counts[live] > 0) & quiet[live]
-        width = max(1, int(inside.sum(axis=1).max()))
-        order = np.argsort(~inside, axis=1, kind="stable")[:, :width]
-        out = np.take_along_axis(inside, order, axis=1)
-        into = (bins.available[live] > counts[live]) & quiet[live]
-        worth_in = worth[live]
-        gain = worth_in[:, None, :] - np.take_along_axis(worth_in, order, axis=1)[:, :, None]
-        fits = into[:, None, :] & out[:, :, None]
-        add = into.copy()
-        for r in range(n_resources):
-            amount, room = need[r][live], free[r][live]
-            bound = room[:, None] + np.take_along_axis(amount, order, axis=1)
-            fits &= amount[:, None, :] <= bound[:, :, None]
-            add &= amount <= room[:, None]
-        gain = np.where(fits, gain, 0.0).reshape(len(live), -1)
         rows = np.arange(len(live))
+        own = live if need.shape[1] > 1 else rows * 0
+        have = counts[live]
+        calm = quiet if len(quiet) == 1 else quiet[live]
+        worth = value if len(value) == 1 else value[live]
+        inside = (have > 0) & calm
+        into = (bins.available[live] > have) & calm
+        order = np.argsort(~inside, axis=1, kind="stable")[:, : max(1, int(inside.sum(axis=1).max()))]
+        at = rows[:, None]
+        fits = into[:, None, :] & inside[at, order][:, :, None]
+        add = into.copy()
+        for amount, room in zip(need, free, strict=True):
+            here = amount if len(amount) == 1 else amount[live]
+            left = room[live]
+            bound = left[:, None] + amount[own[:, None], order]
+            fits &= here[:, None, :] <= bound[:, :, None]
+            add &= here <= left[:, None]
+        gain = worth[:, None, :] - worth[at if len(worth) > 1 else 0, order][:, :, None]
+        gain = np.where(fits, gain, 0.0).reshape(len(live), -1)
         swap = gain.argmax(axis=1)
         swap_gain = gain[rows, swap]
-        added = np.where(add, worth_in, 0.0)
+        added = np.where(add, worth, 0.0)
         extra = added.argmax(axis=1)
         add_gain = added[rows, extra]
         going = np.maximum(swap_gain, add_gain) > 1e-9
@@ -286,12 +286,10 @@ def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
         adding = (add_gain >= swap_gain)[going]
         put = np.where(adding, extra[going], swap[going] % n_classes)
         take = order[rows[going], swap[going] // n_classes]
-        live = live[going]
+        live, own = live[going], own[going]
         counts[live, put] += 1
-        for r in range(n_resources):
-            free[r][live] -= need[r][live, put]
-        swapped = live[~adding]
-        counts[swapped, take[~adding]] -= 1
-        for r in range(n_resources):
-            free[r][swapped] += need[r][swapped, take[~adding]]
+        free[:, live] -= need[:, own, put]
+        swapped, take = live[~adding], take[~adding]
+        counts[swapped, take] -= 1
+        free[:, swapped] += need[:, own[~adding], take]
     return counts
