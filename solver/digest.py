@@ -5,7 +5,9 @@ A fingerprint of a question: equal inputs have equal fingerprints, so that plans
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,43 +21,75 @@ def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Optio
 
     Notes, the order of objects and, where time plays no part, the present instant do not count.
     """
-    state = hashlib.sha256()
-    shared: dict[int, str] = {}
-
-    def once(value: object) -> str:
-        found = shared.get(id(value))
-        if found is None:
-            found = shared[id(value)] = _text(value)
-        return found
-
-    for key in sorted(of.pods):
-        pod = of.pods[key]
-        rest = [getattr(pod, name) for name in _POD_FIELDS]
-        state.update(f"{key}|{once(pod.spec)}|{once(pod.labels)}|{_text(pod.annotations)}|{rest!r}\n".encode())
+    lines = _pods(of.pods)
     for field in dataclasses.fields(of):
         if field.name in ("pods", "notes"):
             continue
         objects: Mapping[str, object] = getattr(of, field.name)
-        state.update(field.name.encode())
-        for key in sorted(objects):
-            state.update(f"{key}|{_text(objects[key])}\n".encode())
+        lines.append(field.name)
+        lines += [f"{key}|{_text(objects[key])}" for key in sorted(objects)]
     if asked.mode == "provision":
         asked = dataclasses.replace(asked, now=0)
-    state.update(f"{known.version}|{_text(asked)}".encode())
-    return f"sha256:{state.hexdigest()}"
+    lines.append(f"{known.version}|{_text(asked)}")
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-_POD_FIELDS = tuple(
-    field.name for field in dataclasses.fields(cluster.Pod) if field.name not in ("spec", "labels", "annotations")
-)
+_OWN = ("namespace", "name", "uid", "created", "started")
+"""Fields that differ from pod to pod; values of all others recur, and each is written once."""
+_RECURRING = tuple(field.name for field in dataclasses.fields(cluster.Pod) if field.name not in _OWN)
+_OBJECTS = ("spec", "labels", "annotations")
+_plain = operator.attrgetter(*(name for name in _RECURRING if name not in _OBJECTS))
+
+
+def _pods(pods: Mapping[str, cluster.Pod]) -> list[str]:
+    """A line for each pod by key, with numbers for what recurs; a line with the text goes before the first of them."""
+    lines: list[str] = []
+    numbers: dict[str, int] = {}
+    known: dict[object, int] = {}
+
+    def number(key: object, value: object) -> int:
+        text = _text(value)
+        found = numbers.get(text)
+        if found is None:
+            found = numbers[text] = len(numbers)
+            lines.append(f"{found}={text}")
+        known[key] = found
+        return found
+
+    def again(shared: object) -> int:
+        """The number of an object that pods share."""
+        found = known.get(id(shared))
+        return number(id(shared), shared) if found is None else found
+
+    for key in sorted(pods):
+        pod = pods[key]
+        rest = _plain(pod)
+        plain = known.get(rest)
+        plain = number(rest, rest) if plain is None else plain
+        shared = f"{again(pod.spec)}|{again(pod.labels)}|{again(pod.annotations)}|{plain}"
+        lines.append(f"{key}|{shared}|{pod.uid!r}|{pod.created}|{pod.started}")
+    return lines
 
 
 def _text(value: Any) -> str:
     """A text that depends on the value alone: mappings by key, dataclasses by field."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return repr(value)
+    if kind is tuple or kind is list:
+        return "[" + ",".join([_text(item) for item in value]) + "]" if value else "[]"
+    names = _fields(kind)
+    if names is not None:
+        return "(" + ",".join([_text(getattr(value, name)) for name in names]) + ")"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key!r}:{_text(value[key])}" for key in sorted(value, key=str)) + "}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return "(" + ",".join(_text(getattr(value, field.name)) for field in dataclasses.fields(value)) + ")"
-    if isinstance(value, tuple | list):
-        return "[" + ",".join(_text(item) for item in value) + "]"
+        return "{" + ",".join([f"{key!r}:{_text(value[key])}" for key in sorted(value, key=str)]) + "}"
     return repr(value)
+
+
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """Names of a dataclass's fields, None for other types."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
