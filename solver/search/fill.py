@@ -118,7 +118,7 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
             possible &= need_of <= room_of[:, None]
         if state.hosts is not None:
             possible &= state.hosts.allows()
-        going: Mask = possible.any(axis=1)
+        going: Mask = np.asarray(possible.any(axis=1))
         alive = int(np.count_nonzero(going))
         if alive == 0:
             break
@@ -131,8 +131,10 @@ def fill(bins: Bins, rng: np.random.Generator, *, greedy: bool = False, bias: Fl
         dot = aligned.sum(axis=0)
         for _ in range(squarings):
             dot *= dot
+        # Above 0 exactly where possible: multiplying by a mask is much cheaper than choosing by one.
+        dot += 1e-300
         dot *= state.base
-        np.copyto(dot, -1.0, where=~possible)
+        dot *= possible
         pick = dot.argmax(axis=1)
         rows = np.arange(len(pick))
         amounts = state.need[:, rows if state.need.shape[1] > 1 else 0, pick]
@@ -274,10 +276,10 @@ def polish(bins: Bins, counts: Floats, value: Floats, rounds: int) -> Floats:
             fits &= here[:, None, :] <= bound[:, :, None]
             add &= here <= left[:, None]
         gain = worth[:, None, :] - worth[at if len(worth) > 1 else 0, order][:, :, None]
-        gain = np.where(fits, gain, 0.0).reshape(len(live), -1)
+        gain = (gain * fits).reshape(len(live), -1)
         swap = gain.argmax(axis=1)
         swap_gain = gain[rows, swap]
-        added = np.where(add, worth, 0.0)
+        added = worth * add
         extra = added.argmax(axis=1)
         add_gain = added[rows, extra]
         going = np.maximum(swap_gain, add_gain) > 1e-9

@@ -8,7 +8,7 @@ the rest new nodes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,13 @@ SEEDS = 3
 REPEAT, REPEAT_AGAIN = 0.7, 0.25
 """How much of what pods allow a pattern is repeated: the best one, and others near it."""
 TAKEN = 24
-LEAST_BATCH = 16
+BATCH, LEAST_BATCH = 128, 16
+"""Nodes filled at once for the classes of one kind, and for a group of these at least."""
 POLISH = 10
 WIDTH = 64
 TAIL_WORTH = 0.9
 COVER_NODES = 8
-ACCEPT = 0.999
+ACCEPT = 0.998
 
 
 @dataclasses.dataclass(slots=True)
@@ -85,7 +86,7 @@ class Packer:
         self.kinds = kinds
         self.rng = rng
         self.stop = stop
-        self.batch = 96
+        self.batch = BATCH
         self.accept = ACCEPT
         unlimited = np.full(len(value), 1 << 30)
         worth = knapsack.fractional_worth(field, knapsack.capacity(field), self.value, unlimited)
@@ -97,18 +98,23 @@ class Packer:
         self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, limits: compact.Limits | None = None
     ) -> Packing:
         """
-        Fill kind after kind with the pods that the relaxation gives it, then cover what is left over, all within limits.
+        Fill each kind with the pods that the relaxation gives it, then cover what is left over, all within limits.
         """
-        left, whole = counts.astype(np.float64).copy(), limits
+        free, whole = counts.astype(np.float64).copy(), limits
+        chosen: list[int] = []
+        quotas: list[Floats] = []
+        for kind in np.argsort(-volumes.nodes * self.field.cost):
+            quota = merged.quota(volumes.volume[:, kind], free) * self.field.ok[:, kind]
+            if volumes.nodes[kind] >= 0.5 and quota.any():
+                chosen.append(int(kind))
+                quotas.append(quota)
+                free -= quota
+        left = counts.astype(np.float64).copy()
         kinds: list[Ints] = []
         rows: list[NDArray[np.int32]] = []
-        for kind in np.argsort(-volumes.nodes * self.field.cost):
-            quota = merged.quota(volumes.volume[:, kind], left) * self.field.ok[:, kind]
-            if volumes.nodes[kind] < 0.5 or quota.sum() == 0:
-                continue
-            patterns, times = self._fill_kind(int(kind), quota)
+        for kind, (patterns, times) in zip(chosen, self._fill_kinds(chosen, quotas), strict=True):
             if limits is not None:
-                times = _clipped(times, _most(limits, int(kind)))
+                times = _clipped(times, _most(limits, kind))
                 limits = limits.less(np.full(int(times.sum()), kind))
             if times.any():
                 rows.append(np.repeat(patterns, times, axis=0).astype(np.int32))
@@ -121,51 +127,72 @@ class Packer:
         self.shrink(result.kind, result.counts, whole)
         return result
 
-    def _fill_kind(self, kind: int, quota: Floats) -> tuple[Floats, Ints]:
+    def _fill_kinds(self, kinds: Sequence[int], quotas: Sequence[Floats]) -> list[tuple[Floats, Ints]]:
         """
-        Patterns (P, C) and how often each, for one kind of node, until less than about a node's worth is left. Classes
-        are dealt into groups that fill nodes side by side.
+        For each kind of node patterns (P, C) and how often each, until less than about a node's worth of its pods (C,) is
+        left. Classes are dealt into groups, and groups of all kinds fill nodes side by side.
         """
-        field = self.field
-        rest = quota * field.ok[:, kind]
-        patterns: list[Floats] = []
-        times: list[int] = []
-        best_seen = 0.0
-        while rest.any() and not self.stop():
-            local = self._groups(np.flatnonzero(rest))
-            batch = max(self.batch // len(local), LEAST_BATCH)
-            at = np.repeat(np.arange(len(local)), batch)
-            left = np.where(local >= 0, rest[local], 0.0)
-            bins = fills.Bins(
-                room=np.broadcast_to(field.room[kind], (len(at), field.room.shape[1])),
-                requests=field.requests[local if len(local) == 1 else local[at]],
-                available=left[at],
-                host=self._hosts(local if len(local) == 1 else local[at]),
-            )
-            found = fills.fill(bins, self.rng, greedy=True)
-            worth_of = self.value[local]
-            worth = np.einsum("gbl,gl->gb", found.reshape(len(local), batch, -1), worth_of)
-            top = np.argsort(-worth, axis=1)[:, : batch // 2] + batch * np.arange(len(local))[:, None]
-            at = at[top.ravel()]
-            found = fills.polish(bins.take(top.ravel()), found[top.ravel()], worth_of[at], POLISH)
-            worth = (found * worth_of[at]).sum(axis=1).reshape(len(local), -1)
-            found = found.reshape(len(local), -1, local.shape[1])
-            best_seen = max(best_seen, float(worth.max()))
-            enough = 0.9 * min(best_seen, self.cost[kind]) if times else 0.0
-            good = np.flatnonzero(worth.max(axis=1) >= enough)
-            if not len(good):
-                break
-            for group in good:
-                here = local[group] >= 0
-                for pattern, number in self._repeats(found[group], worth[group], left[group]):
-                    row = np.zeros(len(quota))
-                    row[local[group][here]] = pattern[here]
-                    patterns.append(row)
-                    times.append(number)
-                rest[local[group][here]] = left[group][here]
-        if not times:
-            return np.zeros((0, len(quota))), np.zeros(0, dtype=np.int64)
-        return np.stack(patterns), np.array(times, dtype=np.int64)
+        rest = [quota.copy() for quota in quotas]
+        patterns: list[list[Floats]] = [[] for _ in kinds]
+        times: list[list[int]] = [[] for _ in kinds]
+        best_seen = [0.0] * len(kinds)
+        going = list(range(len(kinds)))
+        while going and not self.stop():
+            tables = [self._groups(np.flatnonzero(rest[i])) for i in going]
+            local = np.full((sum(map(len, tables)), max(table.shape[1] for table in tables)), -1)
+            owner = np.repeat(going, [len(table) for table in tables])
+            for i, table in zip(going, tables, strict=True):
+                local[owner == i, : table.shape[1]] = table
+            left = np.stack([np.where(row >= 0, rest[i][row], 0.0) for i, row in zip(owner, local, strict=True)])
+            batch = max(self.batch // max(map(len, tables)), LEAST_BATCH)
+            found, worth = self._candidates(np.take(kinds, owner), local, left, batch)
+            more = []
+            for i in going:
+                mine = np.flatnonzero(owner == i)
+                best_seen[i] = max(best_seen[i], float(worth[mine].max()))
+                enough = 0.9 * min(best_seen[i], self.cost[kinds[i]]) if times[i] else 0.0
+                good = mine[worth[mine].max(axis=1) >= enough]
+                for group in good:
+                    here = local[group] >= 0
+                    for pattern, number in self._repeats(found[group], worth[group], left[group]):
+                        row = np.zeros(len(rest[i]))
+                        row[local[group][here]] = pattern[here]
+                        patterns[i].append(row)
+                        times[i].append(number)
+                    rest[i][local[group][here]] = left[group][here]
+                if len(good) and rest[i].any():
+                    more.append(i)
+            going = more
+        return [
+            (np.array(own).reshape(-1, len(quota)), np.array(often, dtype=np.int64))
+            for own, often, quota in zip(patterns, times, quotas, strict=True)
+        ]
+
+    def _candidates(self, kind: Ints, local: Ints, left: Floats, batch: int) -> tuple[Floats, Floats]:
+        """
+        Fill nodes of a kind (G,) for each group of classes (G, L), -1 in padding, from the pods that are left (G, L).
+
+        Returns
+        -------
+        For each group the better half of a batch, exchanged, (G, batch // 2, L), and what these are worth.
+        """
+        field, groups = self.field, len(local)
+        one = groups == 1
+        at = np.repeat(np.arange(groups), batch)
+        bins = fills.Bins(
+            room=field.room[kind[at]],
+            requests=field.requests[local if one else local[at]],
+            available=left[at],
+            host=self._hosts(local if one else local[at]),
+        )
+        found = fills.fill(bins, self.rng, greedy=True)
+        worth_of = np.where(local >= 0, self.value[local], 0.0)
+        worth = np.einsum("gbl,gl->gb", found.reshape(groups, batch, -1), worth_of)
+        top = (np.argsort(-worth, axis=1)[:, : batch // 2] + batch * np.arange(groups)[:, None]).ravel()
+        worth_of = worth_of if one else worth_of[at[top]]
+        found = fills.polish(bins.take(top), found[top], worth_of, POLISH)
+        worth = (found * worth_of).sum(axis=1).reshape(groups, -1)
+        return found.reshape(groups, -1, local.shape[1]), worth
 
     def _groups(self, classes: Ints) -> Ints:
         """Classes dealt at random into groups (G, L) of at most WIDTH, padded with -1."""
