@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from crds import nodepool
 from solver import build as builds
+from solver import evaluate
 from solver import plan as plans
 from solver import problem as problems
 
@@ -47,16 +49,17 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
     contents = [tuple(own) for own in dealt[len(old) :]]
     names = _names(problem, solution, contents)
     pools = _ovh_pools(build, solution)
+    options = _options(build, solution)
     create: list[plans.NewNode] = []
-    for (offer, counts), pods, name, ovh_pool in zip(solution.new, contents, names, pools, strict=True):
+    for new, pods, name, ovh_pool, fitting in zip(solution.new, contents, names, pools, options, strict=True):
         placements |= dict.fromkeys(pods, name)
-        create.append(_new_node(build, offer, counts, pods, name, ovh_pool))
+        create.append(_new_node(build, *new, pods, name, ovh_pool, *fitting))
     delete = [*gone, *(_gone(problem, node) for node in sorted(solution.removed))]
     create = _replacing(build, create, delete)
     return Placed(
         create=tuple(sorted(create, key=lambda n: (n.node_pool, n.flavor, n.zone, n.name))),
         delete=tuple(sorted(delete, key=lambda n: n.node)),
-        placements=dict(sorted(placements.items())),
+        placements={pod: placements[pod] for pod in sorted(placements)},
         left_out=left_out,
     )
 
@@ -73,42 +76,41 @@ def _dealt(
     targets += [(problem.offers[offer].zone, counts) for offer, counts in solution.new]
     found: list[list[str]] = [[] for _ in targets]
     left_out: dict[int, tuple[str, ...]] = {}
-    wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    wanted: list[list[tuple[int, int]]] = [[] for _ in problem.classes]
     for place, (_, counts) in enumerate(targets):
         for index, number in counts:
             wanted[index].append((place, number))
-    dealt: dict[tuple[int, int], list[str]] = {}
-    for index in range(len(problem.classes)):
-        home = _homes(problem, index, solution.removed, zones)
+    for index, each in enumerate(problem.classes):
+        pods, home = _homes(problem, each, solution.removed, zones)
         by_zone: dict[str, list[str]] = defaultdict(list)
         for pod, zone in home.items():
             by_zone[zone].append(pod)
+        near: list[list[str]] = []
         for place, number in wanted[index]:
-            near = by_zone[targets[place][0]] if targets[place][0] else []
-            dealt[place, index], by_zone[targets[place][0]] = near[:number], near[number:]
-        taken = {pod for place, _ in wanted[index] for pod in dealt[place, index]}
-        rest = iter([pod for pod in home if pod not in taken])
-        for place, number in wanted[index]:
-            mine = dealt[place, index]
-            mine += [next(rest) for _ in range(number - len(mine))]
+            there = by_zone.get(targets[place][0], [])
+            near.append(there[:number])
+            del there[:number]
+        taken = {pod for own in near for pod in own}
+        rest = iter([pod for pod in pods if pod not in taken] if taken else pods)
+        for (place, number), own in zip(wanted[index], near, strict=True):
+            found[place] += own
+            found[place] += itertools.islice(rest, number - len(own))
         if left := tuple(rest):
             left_out[index] = left
-    for place, (_, counts) in enumerate(targets):
-        for index, _ in counts:
-            found[place] += dealt[place, index]
     return found, left_out
 
 
-def _homes(problem: problems.Problem, index: int, removed: frozenset[int], zones: Mapping[str, str]) -> dict[str, str]:
-    """Pods of a class that need a place, each with its zone so far: those of nodes that go, then those that wait ("")."""
-    each = problem.classes[index]
-    found = {
-        pod: problem.nodes[node].zone
-        for node in sorted(each.residents)
-        if node in removed
-        for pod in each.residents[node]
-    }
-    return found | {pod: zones.get(pod, "") for pod in sorted(each.pods, key=lambda pod: pod not in zones)}
+def _homes(
+    problem: problems.Problem, each: problems.PodClass, removed: frozenset[int], zones: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Pods of a class that need a place: those of nodes that go, then those that wait; and zones so far where known."""
+    gone = [node for node in sorted(each.residents) if node in removed]
+    moving = [pod for node in gone for pod in each.residents[node]]
+    home = {pod: zone for node in gone if (zone := problem.nodes[node].zone) for pod in each.residents[node]}
+    if not zones:
+        return [*moving, *each.pods], home
+    home |= {pod: zones[pod] for pod in each.pods if zones.get(pod)}
+    return [*moving, *sorted(each.pods, key=lambda pod: pod not in zones)], home
 
 
 def _replacing(
@@ -178,7 +180,14 @@ def _ovh_pools(build: builds.Build, solution: problems.Solution) -> list[str]:
 
 
 def _new_node(
-    build: builds.Build, offer: int, counts: problems.Counts, pods: tuple[str, ...], name: str, ovh_pool: str
+    build: builds.Build,
+    offer: int,
+    counts: problems.Counts,
+    pods: tuple[str, ...],
+    name: str,
+    ovh_pool: str,
+    flavor_options: tuple[str, ...],
+    relaxed: bool,
 ) -> plans.NewNode:
     kind = build.problem.offers[offer]
     template = build.templates[kind.node_pool]
@@ -189,7 +198,6 @@ def _new_node(
         requests["pods"] += number
     pool = build.context.objects.node_pools[kind.node_pool]
     spec = pool.manifest.spec.template.spec
-    options, relaxed = _options(build, offer, counts)
     return plans.NewNode(
         name=name,
         node_pool=kind.node_pool,
@@ -210,33 +218,41 @@ def _new_node(
         startup_taints=kind.startup_taints,
         requests=dict(sorted(requests.items())),
         allocatable=dict(kind.allocatable),
-        flavor_options=options,
+        flavor_options=flavor_options,
         monthly_billed=kind.monthly,
         expire_after=spec.expire_after,
         termination_grace_period=spec.termination_grace_period,
     )
 
 
-def _options(build: builds.Build, offer: int, counts: problems.Counts) -> tuple[tuple[str, ...], bool]:
+def _options(build: builds.Build, solution: problems.Solution) -> list[tuple[tuple[str, ...], bool]]:
     """
-    Flavors of the same family that would hold these pods too, cheapest first; and whether they are fewer than the
-    NodePool's minValues ask for.
+    For each new node the flavors of the same family that would hold its pods too, cheapest first; and whether they are
+    fewer than the NodePool's minValues ask for.
     """
-    problem = build.problem
-    family = np.array([o.family for o in problem.offers]) == problem.offers[offer].family
-    amount = np.zeros(len(problem.resources), dtype=np.int64)
-    fits = family
-    for index, number in counts:
-        amount += problem.requests[index] * number
-        fits = fits & problem.offer_ok[index]
-    fits = fits & (amount <= problem.offer_room).all(axis=1)
-    fits[offer] = True
-    chosen = sorted(np.flatnonzero(fits), key=lambda o: (problem.offers[o].price, o != offer, problem.offers[o].flavor))
+    laid = evaluate.layout(build.problem, solution)
+    family = np.array([offer.family for offer in build.problem.offers], dtype=np.int64)
+    found: list[tuple[tuple[str, ...], bool]] = [((), False)] * len(laid.offer)
+    known: dict[tuple[int, bytes], tuple[tuple[str, ...], bool]] = {}
+    for kind in np.unique(family[laid.offer]):
+        new, offers = np.flatnonzero(family[laid.offer] == kind), np.flatnonzero(family == kind)
+        for node, fits in zip(new, evaluate.fitting_offers(laid, new, offers), strict=True):
+            key = (int(laid.offer[node]), fits.tobytes())
+            if key not in known:
+                known[key] = _listed(build, key[0], offers[fits])
+            found[node] = known[key]
+    return found
+
+
+def _listed(build: builds.Build, offer: int, fitting: problems.Ints) -> tuple[tuple[str, ...], bool]:
+    """Flavors of an offer and of those that would do in its place, and whether they miss minValues."""
+    offers = build.problem.offers
+    chosen = sorted({offer, *fitting.tolist()}, key=lambda o: (offers[o].price, o != offer, offers[o].flavor))
     relaxed = any(
         rule.value_of[offer] >= 0 and len({int(rule.value_of[o]) for o in chosen}) < rule.minimum
         for rule in build.min_values
     )
-    return tuple(dict.fromkeys(problem.offers[o].flavor for o in chosen)), relaxed
+    return tuple(dict.fromkeys(offers[o].flavor for o in chosen)), relaxed
 
 
 def _gone(problem: problems.Problem, node: int) -> plans.GoneNode:
