@@ -5,7 +5,6 @@ A fingerprint of a question: equal inputs have equal fingerprints, so that plans
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import operator
 from collections.abc import Mapping
@@ -78,7 +77,9 @@ def _text(value: Any) -> str:
         return repr(value)
     if kind is tuple or kind is list:
         return "[" + ",".join([_text(item) for item in value]) + "]" if value else "[]"
-    names = _fields(kind)
+    names = _fields.get(kind)
+    if names is None and dataclasses.is_dataclass(kind):
+        names = _fields[kind] = tuple(field.name for field in dataclasses.fields(kind))
     if names is not None:
         return "(" + ",".join([_text(getattr(value, name)) for name in names]) + ")"
     if isinstance(value, Mapping):
@@ -87,9 +88,5 @@ def _text(value: Any) -> str:
 
 
 _PLAIN = frozenset({str, int, bool, float, type(None)})
-
-
-@functools.cache
-def _fields(kind: type) -> tuple[str, ...] | None:
-    """Names of a dataclass's fields, None for other types."""
-    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+_fields: dict[type, tuple[str, ...]] = {}
+"""Names of the fields of each dataclass met so far."""
