@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, merge, pack, params, quota, recombine, shapes
+from solver.search import compact, existing, merge, pack, params, quota, recombine, shapes, topup
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -25,9 +25,12 @@ Ints = NDArray[np.int64]
 
 Told = Callable[[patterns.Columns], bool]
 
-REFILLS = 12
-RECOMBINED = 0.2
-"""Share of neighbourhoods that are recombined; the others are larger and packed anew, by a relaxation of their own."""
+TOPPED_UP, RECOMBINED = 0.6, 0.1
+"""Shares of neighbourhoods that top nodes up and that recombine; the others are packed anew, by a relaxation of their own."""
+FINE = 8
+"""Pods per node from which on these count as small."""
+POOLED, REPACKED = (4, 21), 3
+"""Nodes whose pods top the others up, and how often what is left of their pods is packed."""
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
@@ -54,7 +57,7 @@ time for one only.
 class Cell:
     """
     One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
-    (S,) for new nodes, the packing of these, the `limits` that it keeps, the share of the time that it took, and patterns
+    (S,) for new nodes, the packing of these, the `limits` that it keeps, the share of the time that packing took, and patterns
     `known` for it.
     """
 
@@ -227,25 +230,14 @@ class CellPacker:
         worth = compact.worths(field, volumes.prices, limits=limits)
         return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
 
-    def refill(self, cell: Cell, share: float, done: Callable[[], bool]) -> None:
-        """Construct again with other draws of the generator while that is cheap, and keep the best."""
-        assert cell.packer is not None
-        assert cell.volumes is not None
-        assert cell.merged is not None
-        until = min(1.0, self.budget.spent() + share)
-        for _ in range(REFILLS):
-            if self.budget.spent() + cell.took > until or done():
-                return
-            packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged, cell.limits)
-            self.budget.tick()
-            if cell.improved_by(packing):
-                cell.packing = packing
-
     def neighbourhood(self, cell: Cell, known: patterns.Columns | None) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer, limits = cell.packing, cell.packer, cell.limits
-        if self.rng.random() < RECOMBINED:
+        drawn = self.rng.random()
+        if drawn < TOPPED_UP:
+            return self.top_up(cell)
+        if drawn < TOPPED_UP + RECOMBINED:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
             new = recombine.recombine(
                 packer,
@@ -266,6 +258,32 @@ class CellPacker:
             return 0.0
         cell.packing = packing.exchanged(nodes, new)
         return saved
+
+    def top_up(self, cell: Cell) -> float:
+        """Fill all other nodes with pods of some nodes, and put what is left of these together anew; what that saved."""
+        assert cell.packer is not None
+        packing, before = cell.packing, cell.cost()
+        nodes = recombine.choose(cell.packer, packing, int(self.rng.integers(*POOLED)))
+        stay = np.ones(len(packing.kind), dtype=bool)
+        stay[nodes] = False
+        kind = packing.kind[stay]
+        pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
+        rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self.budget.over)
+        for _ in range(REPACKED):
+            new = self._pack_rest(cell, pool, kind)
+            joined = pack.Packing(kind, rows, packing.left).joined(new)
+            if not new.left.any() and joined.cost(cell.field) <= cell.cost():
+                cell.packing = joined
+            if self.budget.over():
+                break
+        return before - cell.cost()
+
+    def fine(self, cell: Cell) -> bool:
+        """
+        Whether pods are small against nodes and no rule stands between pods of a node: then nodes can be filled up, and what
+        whole nodes cost is the larger part of what the relaxation leaves out.
+        """
+        return cell.field.host.empty and bool(cell.counts.sum() >= FINE * len(cell.packing.kind))
 
     def few(self, cell: Cell) -> bool:
         """Whether column generation pays in a cell."""
@@ -335,8 +353,12 @@ class CellPacker:
     def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:
         """Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest."""
         assert cell.packer is not None
+        worth = max(float(cell.counts @ cell.packer.value), 1e-9)
         for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
+            takes = cell.took * float(left @ cell.packer.value) / worth
             for _ in range(ROUNDINGS):
+                if self.budget.over(1.0 - takes):
+                    break
                 rest = self._pack_rest(cell, left, kind)
                 packing = pack.Packing(kind, rows, left).joined(rest)
                 cell.packer.shrink(packing.kind, packing.counts, cell.limits)

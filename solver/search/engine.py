@@ -57,8 +57,8 @@ Of the time left then, for quick pricing and for a bound from patterns; and how 
 """
 FLEET_SHARE = 0.8
 """Of the time left, for the bound from whole nodes, which a core of its own looks for."""
-REFILL_SHARE = 0.12
-"""Of the time, for packing cells anew where column generation does not pay."""
+TOP_UP_SHARE, TOP_UP_IDLE = 0.2, 3
+"""Of the time left, for topping nodes up before columns, and after how many that saved nothing it ends."""
 
 
 class Engine:
@@ -108,7 +108,8 @@ class Engine:
         if not self.known.done():
             self.relax(whole, strong=True)
             with futures.ThreadPoolExecutor(1) as beside:
-                self.count_nodes(whole, len(work), beside)
+                if len(work) == 1 and packer.fine(work[0]):
+                    self.count_nodes(whole, beside)
                 self.improve(work, sharing, packer)
             self.counted()
 
@@ -183,10 +184,10 @@ class Engine:
         if volumes is not None and self.is_exact():
             self.known.lift(compact.priced(firm, counts, volumes.prices, room=room, limits=limits, spare=spare))
 
-    def count_nodes(self, whole: fields.Field, cells_used: int, beside: futures.Executor) -> None:
-        """Begin to look for the bound from whole nodes where all pods are on new ones and no cell has its own prices."""
+    def count_nodes(self, whole: fields.Field, beside: futures.Executor) -> None:
+        """Begin to look for the bound from whole nodes, where all pods are on new ones."""
         counts = self.problem.counts
-        if cells_used > 1 or self.narrow.node_ok[counts > 0].any() or not self.is_exact():
+        if self.narrow.node_ok[counts > 0].any() or not self.is_exact():
             return
         self.whole_nodes = beside.submit(
             fleet.bound,
@@ -221,6 +222,7 @@ class Engine:
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
+        self.top_up(work, movable, packer)
         known = self.columns(work, movable, packer)
         if blend is not None and not self.known.done():
             started = self.budget.seconds()
@@ -246,17 +248,33 @@ class Engine:
         self.known.phase("shares", started)
         return work, blend
 
+    def top_up(self, work: list[cells.Cell], movable: list[cells.Cell], packer: cells.CellPacker) -> None:
+        """Top nodes up in cells of small pods while that saves something."""
+        started, start = self.budget.seconds(), self.budget.spent()
+        for index, cell in enumerate(movable):
+            idle = 0
+            until = start + TOP_UP_SHARE * (1 - start) * (index + 1) / len(movable)
+            packer.allot(cell, work)
+            while packer.fine(cell) and idle < TOP_UP_IDLE and not self.budget.over(until) and not self.known.done():
+                saved = packer.top_up(cell)
+                self.budget.tick()
+                idle = 0 if saved > 0 else idle + 1
+                if saved > 0:
+                    self.counted()
+                    self.adopt(work, "neighbourhoods")
+                    self.known.report()
+        self.known.phase("top up", started)
+
     def columns(
         self, work: list[cells.Cell], movable: list[cells.Cell], packer: cells.CellPacker
     ) -> dict[int, patterns.Columns]:
-        """Column generation where it pays, by position in `movable`; other cells are packed again."""
+        """Column generation where it pays, by position in `movable`."""
         known: dict[int, patterns.Columns] = {}
         started = self.budget.seconds()
         for index, cell in enumerate(movable):
             part = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
             packer.allot(cell, work)
             if not packer.few(cell):
-                packer.refill(cell, REFILL_SHARE * part, self.known.done)
                 continue
             # Bounds on the cell count for the whole when it is the whole and existing nodes play no part.
             whole = len(work) == 1 and bool(cell.field.host.firm.all()) and not cell.on_nodes.any() and self.is_exact()
