@@ -152,8 +152,7 @@ class App:
         """Nodes are held from a loop of its own: a node that is ready before it is held fills with other pods."""
         if not self.mirror.synced():
             return 0.2
-        self._placement.reconcile()
-        return 0.5
+        return 0.5 if self._placement.reconcile() else 0.0
 
     def _wake(self) -> None:
         """Something was written that others act on."""

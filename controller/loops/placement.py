@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 WRITERS = 8
 """How many pods are patched at a time."""
 
+PASS_SECONDS = 1.0
+"""How long pods are written to before a look for new nodes: those must be held before they are ready."""
+
 
 def value_of(claim: str) -> str:
     """The taint's value for a claim."""
@@ -133,9 +136,9 @@ class Placement:
         self._filled: dict[str, float] = {}
         """When the last planned pod of a claim was bound to its node."""
 
-    def reconcile(self) -> None:
-        """One pass."""
-        shared = self._world
+    def reconcile(self) -> bool:
+        """One pass; whether it came to its end, or there is more to do at once."""
+        shared, began = self._world, self._world.now()
         self._review()
         by_claim: dict[str, list[slots.Slot]] = {}
         for slot in shared.slots.all():
@@ -151,9 +154,12 @@ class Placement:
         held = list(self._writers.map(self._hold, work))
         metrics.RESERVED_NODES.set(sum(held))
         if shared.settings.placement == "none":
-            return
+            return True
         for (claim, node, mine), now_held in zip(work, held, strict=True):
+            if shared.now() - began > PASS_SECONDS:
+                return False
             self._bring(claim, node, mine, held=now_held)
+        return True
 
     def _review(self) -> None:
         """

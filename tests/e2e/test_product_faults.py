@@ -277,6 +277,45 @@ def test_killed_at_every_turn_the_end_is_the_same(control_plane_built, tmp_path)
         assert sum(down) >= 4
 
 
+def leads(of: running.Controller) -> bool:
+    return of.metrics().get("karpenter_ovhcloud_leading") == 1
+
+
+def test_another_replica_goes_on_where_the_leader_ends(control_plane_built, tmp_path):
+    """
+    The first is told to end while nodes are ordered, the second is killed while they boot: one works at a time, nothing is
+    bought twice, and all pods run.
+    """
+    with installed(tmp_path, speed=20) as (plane, ovh), contextlib.ExitStack() as replicas:
+        ovh = {**ovh, "DISABLE_LEADER_ELECTION": "false"}
+        found = []
+        for name in ("first", "second", "third"):
+            found.append(replicas.enter_context(running.controller(plane, ovh, tmp_path, name=name)))
+            running.until(found[-1].ready, "the controller is ready")
+            running.until(lambda: leads(found[0]), "the first one leads", 30)
+        first, second, third = found
+        assert not leads(second)
+        assert not leads(third)
+        scale(plane, 10)
+        running.until(lambda: get(plane, "nodeclaims"), "claims are written", 30, 0.1)
+        began = time.monotonic()
+        first.process.terminate()
+        assert first.process.wait(20) == 0
+        running.until(lambda: leads(second) or leads(third), "another one leads", 30, 0.1)
+        # The Lease was given up: nobody waits until it has run out.
+        assert time.monotonic() - began < 14
+        heir, last = (second, third) if leads(second) else (third, second)
+        running.until(lambda: pools(ovh), "nodes are ordered", 30, 0.1)
+        heir.process.kill()
+        running.until(lambda: leads(last), "the last one leads", 40)
+        running.until(lambda: bound(plane) == 10, "ten pods are bound", 90)
+        assert _machines_wanted(ovh) == len(get(plane, "nodes")) == len(get(plane, "nodeclaims"))
+        running.until(lambda: not reserved(plane), "nothing is reserved any more", 60)
+        scale(plane, 0)
+        running.until(lambda: all_gone(plane, ovh), "everything is gone", 120)
+        assert "Traceback" not in "".join(each.log.read_text() for each in found)
+
+
 def test_a_dry_run_writes_nothing(control_plane_built, tmp_path):
     """The audit log has events only, and OVH's log of calls no write."""
     with installed(tmp_path, audit=True, users={"dry": ("system:masters",)}) as (plane, ovh):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from controller import slots
@@ -228,3 +230,33 @@ def test_a_node_is_not_held_while_daemons_have_to_prepare_it(lacks):
     loop.reconcile()
 
     assert held(on)
+
+
+def test_a_node_that_appears_while_pods_are_written_to_is_held_soon():
+    """With a slow API server one pass over many pods would take longer than the next node takes to be ready."""
+    on = stage.Stage()
+    starting(on)
+    on.machine("second", "b3-8")
+    for number in range(6):
+        plan(on, f"web-{number}")
+    plan(on, "other")
+    give(on, "other", "second")
+    patched = on.patch
+
+    def slow(*arguments: Any, **more: Any) -> make.Object:
+        on.now += 0.3
+        return patched(*arguments, **more)
+
+    on.patch = slow  # type: ignore[method-assign]
+    loop = placement.Placement(on.world, lambda: None)
+    assert not loop.reconcile()
+    assert not placement.tolerates(on.get(kinds.POD, "other", "default"), "second")
+    on.machine("third", "b3-8")
+    plan(on, "last")
+    give(on, "last", "third")
+    loop.reconcile()
+    assert placement.holds(on.get(kinds.NODE, "node-third"))
+    while not loop.reconcile():
+        continue
+    for pod, claim in (("web-5", "new"), ("other", "second"), ("last", "third")):
+        assert placement.tolerates(on.get(kinds.POD, pod, "default"), claim)
