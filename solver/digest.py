@@ -44,28 +44,25 @@ def _pods(pods: Mapping[str, cluster.Pod]) -> list[str]:
     """A line for each pod by key, with numbers for what recurs; a line with the text goes before the first of them."""
     lines: list[str] = []
     numbers: dict[str, int] = {}
-    known: dict[object, int] = {}
+    seen: dict[object, str] = {}
+    known: dict[tuple[object, ...], str] = {}
 
-    def number(key: object, value: object) -> int:
-        text = _text(value)
-        found = numbers.get(text)
-        if found is None:
-            found = numbers[text] = len(numbers)
-            lines.append(f"{found}={text}")
-        known[key] = found
-        return found
-
-    def again(shared: object) -> int:
-        """The number of an object that pods share."""
-        found = known.get(id(shared))
-        return number(id(shared), shared) if found is None else found
+    def number(key: object, value: object) -> str:
+        if key not in seen:
+            text = _text(value)
+            if text not in numbers:
+                numbers[text] = len(numbers)
+                lines.append(f"{numbers[text]}={text}")
+            seen[key] = str(numbers[text])
+        return seen[key]
 
     for key in sorted(pods):
         pod = pods[key]
-        rest = _plain(pod)
-        plain = known.get(rest)
-        plain = number(rest, rest) if plain is None else plain
-        shared = f"{again(pod.spec)}|{again(pod.labels)}|{again(pod.annotations)}|{plain}"
+        alike = (id(pod.spec), id(pod.labels), id(pod.annotations), _plain(pod))
+        shared = known.get(alike)
+        if shared is None:
+            values = (pod.spec, pod.labels, pod.annotations, alike[3])
+            shared = known[alike] = "|".join(map(number, alike, values))
         lines.append(f"{key}|{shared}|{pod.uid!r}|{pod.created}|{pod.started}")
     return lines
 
