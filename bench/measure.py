@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import json
 import resource
 import time
@@ -199,6 +200,7 @@ def main() -> None:
     of = snapshot.read([str(asked.file)])
     question = Question(of, catalogues.embedded(), options.Options(seed=asked.seed, gap=asked.gap), CLOCKS[asked.clock])
     question.known.offerings("GRA11")
+    gc.freeze()  # as `solve` does
     parsed = time.monotonic() - started
     answer: Json = {}
     for what in asked.what.split(","):

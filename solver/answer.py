@@ -83,7 +83,7 @@ def assembled(
     asked: options.Options,
     build: builds.Build,
     found: params.Found,
-    waiting: list[cluster.Pod],
+    waiting: Sequence[cluster.Pod],
     run: Run,
     removing: Removing | None = None,
 ) -> plans.Plan:
@@ -105,14 +105,13 @@ def assembled(
     unschedulable = explain.left_out(
         build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run, spent)
     )
-    waiting_keys = {p.key for p in waiting}
     ordered = steps.Ordered(turns.steps(build, placed))
     if removing:
         ordered = _steps(of, known, asked, build, removing.choice, placed)
     if ordered.blocked:
         raise UnorderedError(ordered.blocked)
     draft = plans.Plan(
-        status=_status(found, placed, waiting_keys),
+        status=_status(found, placed, waiting),
         inputs=plans.Inputs(
             hash=digest.digest(of, known, asked),
             pods=len(of.pods),
@@ -315,8 +314,8 @@ def _price_bound(found: params.Found, before: int, after: int) -> int | None:
     return max(0, min(after, before + found.bound))
 
 
-def _status(found: params.Found, placed: assemble.Placed, waiting: set[str]) -> plans.Status:
-    if waiting and not waiting & set(placed.placements):
+def _status(found: params.Found, placed: assemble.Placed, waiting: Sequence[cluster.Pod]) -> plans.Status:
+    if waiting and not any(pod.key in placed.placements for pod in waiting):
         return "infeasible"
     if found.optimal:
         return "optimal"

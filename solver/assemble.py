@@ -50,10 +50,11 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
     names = _names(problem, solution, contents)
     pools = _ovh_pools(build, solution)
     options = _options(build, solution)
+    annotations = _annotations(build, solution)
     create: list[plans.NewNode] = []
     for new, pods, name, ovh_pool, fitting in zip(solution.new, contents, names, pools, options, strict=True):
         placements |= dict.fromkeys(pods, name)
-        create.append(_new_node(build, *new, pods, name, ovh_pool, *fitting))
+        create.append(_new_node(build, *new, pods, name, ovh_pool, *fitting, annotations))
     delete = [*gone, *(_gone(problem, node) for node in sorted(solution.removed))]
     create = _replacing(build, create, delete)
     return Placed(
@@ -179,6 +180,19 @@ def _ovh_pools(build: builds.Build, solution: problems.Solution) -> list[str]:
     return [next(names[kind]) for kind in kinds]
 
 
+def _annotations(build: builds.Build, solution: problems.Solution) -> dict[str, Mapping[str, str]]:
+    """Annotations that all new nodes of a NodePool get."""
+    manifests = build.context.objects.node_pools
+    return {
+        name: {
+            **build.templates[name].annotations,
+            HASH: nodepool.template_hash(manifests[name].manifest),
+            HASH_VERSION: nodepool.HASH_VERSION,
+        }
+        for name in {build.problem.offers[offer].node_pool for offer, _ in solution.new}
+    }
+
+
 def _new_node(
     build: builds.Build,
     offer: int,
@@ -188,16 +202,15 @@ def _new_node(
     ovh_pool: str,
     flavor_options: tuple[str, ...],
     relaxed: bool,
+    annotations: Mapping[str, Mapping[str, str]],
 ) -> plans.NewNode:
     kind = build.problem.offers[offer]
-    template = build.templates[kind.node_pool]
     requests: dict[str, int] = defaultdict(int, {"cpu": 0, "memory": 0, **kind.daemon_requests})
     for index, number in counts:
         for resource, amount in build.spec(index).requests:
             requests[resource] += amount * number
         requests["pods"] += number
-    pool = build.context.objects.node_pools[kind.node_pool]
-    spec = pool.manifest.spec.template.spec
+    spec = build.context.objects.node_pools[kind.node_pool].manifest.spec.template.spec
     return plans.NewNode(
         name=name,
         node_pool=kind.node_pool,
@@ -209,9 +222,7 @@ def _new_node(
         pods=pods,
         labels=dict(kind.labels),
         annotations={
-            **template.annotations,
-            HASH: nodepool.template_hash(pool.manifest),
-            HASH_VERSION: nodepool.HASH_VERSION,
+            **annotations[kind.node_pool],
             MIN_VALUES_RELAXED: "true" if relaxed else "false",
         },
         taints=kind.taints,

@@ -34,7 +34,7 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     if asked.mode == "consolidate":
         return consolidation.consolidated(of, known, asked, run)
     waiting = pending.pending(of)
-    build = builds.build_problem(of, known, asked)
+    build = builds.build_problem(of, known, asked, [*waiting, *pending.reschedulable(of, asked.now)])
     rejected: list[plans.Verification] = []
     for built, found in _candidates(of, known, asked, build, run):
         result = assembled(of, known, asked, built, found, waiting, run)

@@ -18,18 +18,18 @@ def pods(known: facts.Facts) -> Iterator[plan.Violation]:
     for key, times in left_out.items():
         if times > 1:
             yield _pod(key, f"pod {key} is listed {times} times as unschedulable")
-    for key in dict.fromkeys((*answer.placements, *left_out)):
+    due, placed = known.due, answer.placements.keys()
+    for key in sorted(((placed | left_out.keys()) - due) | (placed & left_out.keys())):
         if key not in known.snapshot.pods:
             yield _pod(key, f"pod {key} does not exist")
-        elif not known.must_account(key):
+        elif key not in due:
             yield _pod(
                 key, f"pod {key} is neither waiting nor on a node that goes away, so it has no place in the plan"
             )
-        elif key in answer.placements and key in left_out:
+        else:
             yield _pod(key, f"pod {key} is both placed and unschedulable")
-    for key in (*known.waiting, *known.moving):
-        if key not in answer.placements and key not in left_out:
-            yield _pod(key, f"pod {key} is neither placed nor unschedulable")
+    for key in sorted(due - placed - left_out.keys()):
+        yield _pod(key, f"pod {key} is neither placed nor unschedulable")
 
 
 def names(known: facts.Facts) -> Iterator[plan.Violation]:
@@ -40,17 +40,19 @@ def names(known: facts.Facts) -> Iterator[plan.Violation]:
         if times > 1 or name in taken:
             yield plan.Violation(NAMES, "", name, f"node {name}: another node or claim has this name")
     places = snapshot.nodes.keys() | known.in_flight.keys() | known.created.keys()
-    for key, name in answer.placements.items():
-        if name not in places:
-            yield plan.Violation(NAMES, key, name, f"pod {key} is placed on {name}, which is no node of the plan")
-        elif name in known.deleted:
-            yield plan.Violation(PLACE, key, name, f"pod {key} is placed on {name}, which the plan removes")
-        elif name in known.leaving:
-            yield plan.Violation(PLACE, key, name, f"pod {key} is placed on {name}, which is in deletion")
     here: dict[str, list[str]] = {}
     for key, name in answer.placements.items():
-        if name in known.created:
-            here.setdefault(name, []).append(key)
+        here.setdefault(name, []).append(key)
+    for name, pods_there in here.items():
+        rule, why = PLACE, ""
+        if name not in places:
+            rule, why = NAMES, "which is no node of the plan"
+        elif name in known.deleted:
+            why = "which the plan removes"
+        elif name in known.leaving:
+            why = "which is in deletion"
+        for key in pods_there if why else ():
+            yield plan.Violation(rule, key, name, f"pod {key} is placed on {name}, {why}")
     for new in answer.create:
         if sorted(new.pods) != sorted(here.get(new.name, ())):
             yield plan.Violation(

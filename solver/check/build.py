@@ -43,9 +43,10 @@ class Builder:
     @classmethod
     def of(cls, known: facts.Facts) -> Builder:
         """A builder for the cluster of a question."""
-        specs = {id(pod.spec): pod.spec for pod in known.snapshot.pods.values()}
+        pods = known.snapshot.pods
+        specs = {id(pod.spec): pod.spec for pod in pods.values()}
         specs |= {id(each.spec): each.spec for each in known.daemon_sets}
-        due = {id(known.snapshot.pods[key].spec) for keys in (known.waiting, known.moving) for key in keys}
+        due = {id(pods[key].spec) for key in known.due}
         choosing = [*(each.spec for each in known.daemon_sets), *(specs[key] for key in due)]
         asked = {key for spec in choosing for key in daemons.node_keys(spec)}
         asks_names = any(daemons.asks_names(spec) for spec in choosing)
@@ -83,15 +84,14 @@ class Builder:
                 found = known.get(key) or self._class(pod, key, known, now)
                 found.running[place] = found.running.get(place, 0) + 1
                 place.running[found] = place.running.get(found, 0) + 1
-        pods = self.known.snapshot.pods
+        pods, places, class_of = self.known.snapshot.pods, now.places, now.class_of
         for pod_key, name in target.items():
-            if (place := now.places.get(name)) is not None:
+            if (place := places.get(name)) is not None:
                 pod = pods[pod_key]
                 key = (id(pod.spec), pod.namespace, id(pod.labels), False, False)
-                found = known.get(key) or self._class(pod, key, known, now)
-                now.class_of[pod_key] = found
-                found.planned[place] = found.planned.get(place, 0) + 1
-                place.planned[found] = place.planned.get(found, 0) + 1
+                found = class_of[pod_key] = known.get(key) or self._class(pod, key, known, now)
+                many = place.planned.get(found, 0) + 1
+                found.planned[place] = place.planned[found] = many
         if self.asks_neighbours:
             self._bring_daemons(known, now)
         return now
@@ -171,8 +171,9 @@ def _asked(selector: cluster.Selector | None, keys: tuple[str, ...]) -> list[str
 
 def final(known: facts.Facts, builder: Builder) -> state.State:
     """The cluster after the plan: nodes that it removes are gone, its nodes are there, its pods are placed."""
-    due = {key: name for key, name in known.answer.placements.items() if known.must_account(key)}
-    return after(builder, known.deleted.keys(), known.answer.create, {}, due)
+    due, placements = known.due, known.answer.placements
+    target = placements if placements.keys() <= due else {key: placements[key] for key in placements if key in due}
+    return after(builder, known.deleted.keys(), known.answer.create, {}, target)
 
 
 def after(

@@ -58,9 +58,10 @@ class Facts:
             return 0
         return catalogue.price_per_hour(of, monthly=pool is not None and pool.monthly)[1] or 0
 
-    def must_account(self, key: str) -> bool:
-        """Whether a pod belongs into the plan's placements or its list of unschedulable pods."""
-        return key in self.waiting or key in self.moving
+    @property
+    def due(self) -> set[str]:
+        """Pods that belong into the plan's placements or its list of unschedulable pods."""
+        return self.waiting | self.moving.keys()
 
     def ends_by_deadline(self, name: str) -> bool:
         """Whether a node that the plan removes goes whatever its pods say: expired, or drifted with a grace period."""
@@ -104,7 +105,7 @@ def gather(snapshot: cluster.Cluster, known: catalogue.Catalogue, answer: plan.P
     )
     for key, pod in snapshot.pods.items():
         if not pod.node:
-            if demand.is_waiting(pod) and not _is_nominated(pod, found):
+            if demand.is_waiting(pod) and not (pod.nominated_node and _is_nominated(pod, found)):
                 found.waiting.add(key)
         elif pod.node in leaving or pod.node in found.deleted:
             _goes(key, pod, found)

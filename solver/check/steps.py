@@ -39,11 +39,12 @@ def _account(known: facts.Facts) -> Iterator[plan.Violation]:
             if stated[name] != (name in right):
                 yield _violation(f"the steps {what} node {name} {stated[name]} times", node=name)
     there = known.snapshot.nodes.keys() | known.in_flight.keys()
+    due = known.due
     moved: dict[str, int] = {}
     for number, step in enumerate(steps, 1):
         there |= set(step.launch)
         for key, name in step.move.items():
-            if known.answer.placements.get(key) != name or not known.must_account(key):
+            if known.answer.placements.get(key) != name or key not in due:
                 yield _violation(f"step {number} moves pod {key} to {name}, the placements do not", key, name)
             elif key in moved:
                 yield _violation(f"step {number} moves pod {key}, which has moved in step {moved[key]}", key, name)
@@ -88,11 +89,8 @@ def _replay(known: facts.Facts, builder: build.Builder, judges: Iterable[Judge])
 def _arriving(known: facts.Facts, done: _Progress, named: set[str]) -> dict[str, str]:
     """Pods that no step names and that have a place from now on: those that wait or leave a node in deletion."""
     there = known.snapshot.nodes.keys() | known.in_flight.keys() | {new.name for new in done.launched}
-    return {
-        key: name
-        for key, name in known.answer.placements.items()
-        if known.must_account(key) and key not in named and key not in done.settled and name in there
-    }
+    due = known.due - named - done.settled.keys()
+    return {key: name for key, name in known.answer.placements.items() if key in due and name in there}
 
 
 def _in_step(number: int, found: Iterator[plan.Violation]) -> Iterator[plan.Violation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -47,11 +48,17 @@ def source(ctx: click.Context, given: Values) -> Ask:
 
     def ask(values: Values) -> Question:
         try:
-            return cluster(list(values["scale"])), _catalogue(values["catalogue_file"]), _options(values)
+            return _kept(cluster(list(values["scale"]))), _catalogue(values["catalogue_file"]), _options(values)
         except reading.SnapshotError as error:
             raise errors.Wrong([str(problem) for problem in error.problems]) from error
 
     return ask
+
+
+def _kept(cluster: clusters.Cluster) -> clusters.Cluster:
+    """A cluster that the garbage collector need not look through again: it stays until the program ends."""
+    gc.freeze()
+    return cluster
 
 
 def earlier(path: str | None) -> warm.Earlier | None:

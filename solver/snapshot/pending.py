@@ -31,7 +31,7 @@ def nominated(snapshot: cluster.Cluster) -> list[cluster.Pod]:
     return [
         pod
         for pod in snapshot.pods.values()
-        if _waits(pod) and pod.nominated_node in snapshot.nodes and pod.nominated_node not in leaving
+        if pod.nominated_node in snapshot.nodes and pod.nominated_node not in leaving and _waits(pod)
     ]
 
 
