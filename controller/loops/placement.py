@@ -88,10 +88,9 @@ def keep(shared: world.World, placements: Mapping[str, str], of: cluster.Cluster
     """
     if shared.settings.dry_run:
         return
-    nodes = {node["metadata"]["name"]: node for node in shared.mirror.all(kinds.NODE)}
-    by_node = {}
+    nodes, by_node = shared.nodes_by_machine(), {}
     for claim in shared.mirror.all(kinds.NODE_CLAIM):
-        node = nodes.get(str((claim.get("status") or {}).get("nodeName") or ""))
+        node = nodes.get(_machine(claim))
         if node is not None and (holds(node) or not conditions.is_true(claim, "Initialized")):
             by_node[node["metadata"]["name"]] = claim["metadata"]["name"]
     pods = {key: pod for key in placements if (pod := of.pods.get(key)) is not None}
@@ -126,6 +125,10 @@ def take(shared: world.World, pod: world.Object) -> bool:
     return True
 
 
+def _machine(claim: world.Object) -> str:
+    return str((claim.get("status") or {}).get("providerID") or "")
+
+
 class Placement:
     """Reserves, nominates and lets go; called by a loop of its own."""
 
@@ -146,7 +149,7 @@ class Placement:
         nodes = shared.nodes_by_machine()
         work = []
         for claim in shared.mirror.all(kinds.NODE_CLAIM):
-            node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
+            node = nodes.get(_machine(claim))
             # What an earlier start of the controller has held is let go, whatever is set now.
             if node is not None and (shared.settings.placement != "none" or holds(node)):
                 work.append((claim, node, by_claim.get(claim["metadata"]["name"], [])))
@@ -175,6 +178,7 @@ class Placement:
             if world.deleting(claim) or commands.waiting(claim)
         }
         leaving |= {node["metadata"]["name"] for node in shared.mirror.all(kinds.NODE) if world.deleting(node)}
+        nodes = shared.nodes_by_machine()
         self._filled = {name: since for name, since in self._filled.items() if name in claims}
         left = False
         for slot in shared.slots.all():
@@ -183,7 +187,7 @@ class Placement:
             if slot.uid and (pod is None or pod["metadata"].get("uid") != slot.uid or world.deleting(pod)):
                 shared.slots.release(slot.uid)
             elif node and node != slot.origin:
-                self._bound(slot, claim, node)
+                self._bound(slot, nodes.get(_machine(claim)) if claim is not None else None, node)
             elif claim is None or world.deleting(claim) or self._late(claim) or (node and node not in leaving):
                 shared.slots.drop(slot)
                 left = left or (pod is not None and not node)
@@ -194,9 +198,9 @@ class Placement:
         if left:
             self._replan()
 
-    def _bound(self, slot: slots.Slot, claim: world.Object | None, node: str) -> None:
-        """Count a pod that has found its node."""
-        planned = claim is not None and (claim.get("status") or {}).get("nodeName") == node
+    def _bound(self, slot: slots.Slot, wanted: world.Object | None, node: str) -> None:
+        """Count a pod that has found its node, which should be `wanted`."""
+        planned = wanted is not None and wanted["metadata"]["name"] == node
         metrics.PLACED.labels("planned" if planned else "elsewhere").inc()
         if planned:
             self._filled[slot.claim] = self._world.now()

@@ -143,10 +143,13 @@ class Questions:
     def _settle(self, of: cluster.Cluster) -> None:
         """Pods that have their place on a node that is there keep it; they are planned as if nominated to it."""
         shared = self._world
+        # A Node may be there before its claim says so.
+        nodes = shared.nodes_by_machine()
         by_claim = {
-            claim["metadata"]["name"]: str((claim.get("status") or {}).get("nodeName") or "")
+            claim["metadata"]["name"]: node["metadata"]["name"]
             for claim in shared.mirror.all(kinds.NODE_CLAIM)
             if not world.deleting(claim)
+            and (node := nodes.get(str((claim.get("status") or {}).get("providerID") or ""))) is not None
         }
         for slot in shared.slots.all():
             pod = of.pods.get(slot.pod)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller import slots
+from controller import metrics, slots
 from controller.kube import kinds
 from controller.loops import placement
 from tests.controller.loops import make, stage
@@ -136,6 +136,24 @@ def test_a_pod_that_comes_back_under_a_new_name_takes_the_place_that_is_kept():
     assert not placement.tolerates(on.get(kinds.POD, "large", "default"), "new")
     assert ("web-b", "Nominated") in {(name, reason) for name, reason, _ in on.said.events}
     assert not plans
+
+
+def test_a_pod_on_a_node_that_is_not_registered_yet_is_where_it_was_planned():
+    """A node may be ready before its claim says so: the machine tells whose it is."""
+    on = stage.Stage()
+    starting(on)
+    claim = on.get(kinds.NODE_CLAIM, "new")
+    claim["status"]["nodeName"] = ""
+    on.put(kinds.NODE_CLAIM, claim)
+    plan(on, "web-a")
+    plan(on, "web-b")
+    on.pod("web-a", "node-new")
+    on.pod("web-b", "node-other")
+    before = [metrics.PLACED.labels(where)._value.get() for where in ("planned", "elsewhere")]
+    placement.Placement(on.world, lambda: None).reconcile()
+    after = [metrics.PLACED.labels(where)._value.get() for where in ("planned", "elsewhere")]
+
+    assert [new - old for old, new in zip(before, after, strict=True)] == [1, 1]
 
 
 def test_one_place_is_for_one_pod():
