@@ -141,7 +141,7 @@ class Placement:
 
     def reconcile(self) -> bool:
         """One pass; whether it came to its end, or there is more to do at once."""
-        shared, began = self._world, self._world.now()
+        shared = self._world
         self._review()
         by_claim: dict[str, list[slots.Slot]] = {}
         for slot in shared.slots.all():
@@ -158,8 +158,10 @@ class Placement:
         metrics.RESERVED_NODES.set(sum(held))
         if shared.settings.placement == "none":
             return True
+        # Counted from here, so that every pass brings somebody in.
+        until = shared.now() + PASS_SECONDS
         for (claim, node, mine), now_held in zip(work, held, strict=True):
-            if shared.now() - began > PASS_SECONDS:
+            if shared.now() > until:
                 return False
             self._bring(claim, node, mine, held=now_held)
         return True
