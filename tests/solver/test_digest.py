@@ -10,10 +10,10 @@ from solver import cluster, digest, options
 KNOWN = catalogue.embedded()
 
 
-def web(name: str, **given: object) -> cluster.Pod:
+def web(called: str, **given: object) -> cluster.Pod:
     """A pod with objects of its own."""
     spec = cluster.PodSpec(requests=(("cpu", 500),), tolerations=(cluster.Toleration("a", "Exists", "", ""),))
-    return dataclasses.replace(cluster.Pod("shop", name, spec, {"app": "web"}, {}), **given)  # type: ignore[arg-type]
+    return dataclasses.replace(cluster.Pod("shop", called, spec, {"app": "web"}, {}), **given)  # type: ignore[arg-type]
 
 
 def of(*pods: cluster.Pod, **given: object) -> str:
