@@ -24,13 +24,13 @@ from catalog import catalogue as catalogues
 from solver import build as builds
 from solver import cluster, evaluate, options, planner, problem, snapshot
 from solver import plan as plans
+from solver.answer import REFUSED
 from solver.model import solve as direct
-from solver.search import engine, first_fit, params
+from solver.search import first_fit, params
 from solver.snapshot import pending
 
 Json = dict[str, Any]
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
-SHORTEST = 0.05
 DIRECT_PODS = 2000
 KARPENTER_WORKERS = (1, 2)
 
@@ -53,63 +53,46 @@ class Question:
         run = planner.Run(clock=self.clock)
         return planner.assembled(self.of, self.known, self.asked, build, found, pending.pending(self.of), run)
 
-    def answer(self, until: float, finish: float = 0.0) -> Json:
-        """
-        Everything from the parsed problem on, aimed at being over after `until` seconds; 0 asks for the first plan.
-        `finish` is what naming and checking will take.
-        """
+    def answer(self, until: float) -> Json:
+        """Everything from the parsed problem on, with a time limit of `until` seconds; 0 asks for the first plan."""
         wall, start = time.monotonic(), self.clock()
-        build = self.build()
-        built = self.clock() - start
-        limit = max(SHORTEST, until - built - finish) if until else 0.001
         trace: list[tuple[float, int, int]] = []
 
         def progress(report: params.Progress) -> None:
             if report.cost is not None:
                 trace.append((round(self.clock() - start, 3), report.cost, report.bound or 0))
 
-        settings = params.Params(
-            clock=self.clock,
-            time_limit=limit,
-            seed=self.asked.seed,
-            workers=self.asked.workers,
-            gap=self.asked.gap,
-            progress=progress,
-        )
-        found = engine.search(build.problem, settings)
-        searched = self.clock() - start - built
-        plan = self.judge(build, found)
+        asked = dataclasses.replace(self.asked, time_limit=until)
+        plan = planner.plan(self.of, self.known, asked, planner.Run(clock=self.clock, progress=progress))
         return {
             **outcome(plan),
             "until": until,
             "seconds": self.clock() - start,
             "wall": time.monotonic() - wall,
-            "build": built,
-            "search": searched,
-            "finish": self.clock() - start - built - searched,
-            "classes": len(build.problem.classes),
-            "phases": {p.name: round(p.seconds, 3) for p in found.phases},
+            "classes": plan.solve.pod_classes,
+            "phases": {p.name: round(p.seconds, 3) for p in plan.solve.phases},
             "trace": trace,
         }
 
 
 def outcome(plan: plans.Plan) -> Json:
-    """What a plan costs and what the checker says."""
+    """What a plan costs and what the checker says; a plan to fall back on tells of the one that was refused."""
+    refused = [note for note in plan.notes if note.startswith(REFUSED)]
+    said = [v.message for v in plan.verification.violations] or refused
     return {
         "cost": plan.cost.after,
         "bound": plan.cost.lower_bound,
         "nodes": len(plan.create),
         "left_out": len(plan.unschedulable),
-        "accepted": plan.verification.ok,
-        "violations": len(plan.verification.violations),
-        "said": [v.message for v in plan.verification.violations[:3]],
+        "accepted": not said,
+        "violations": len(said),
+        "said": said[:3],
     }
 
 
 def search(question: Question, limits: list[float]) -> Json:
     """The product: the first plan, then one plan for each limit, each from scratch."""
-    first = question.answer(0)
-    return {"first": first, "runs": [question.answer(limit, first["finish"]) for limit in limits]}
+    return {"first": question.answer(0), "runs": [question.answer(limit) for limit in limits]}
 
 
 def judged(question: Question, build: builds.Build, solution: problem.Solution, seconds: float) -> Json:

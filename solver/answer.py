@@ -69,6 +69,8 @@ class Removing:
     best: tuple[int, int] | None
 
 
+REFUSED = "a better plan was rejected by the checker"
+"""Begins the note of a plan that stands in for another."""
 RELAXING = 0.2
 """Share of the time limit that changes which would place pods may take when the search has used it up."""
 RELAX_EFFORT, RELAX_EXACTLY = 50_000, 500
@@ -86,8 +88,9 @@ def assembled(
     waiting: Sequence[cluster.Pod],
     run: Run,
     removing: Removing | None = None,
+    fingerprint: str | None = None,
 ) -> plans.Plan:
-    """The plan of a search's answer, with explanations and the checker's verdict."""
+    """The plan of a search's answer, with explanations and the checker's verdict; `fingerprint` is the question's."""
     away: list[plans.GoneNode] = []
     if removing is not None:
         away = gone(of, known, removing.choice.going, removing.choice.going_pods())
@@ -113,7 +116,7 @@ def assembled(
     draft = plans.Plan(
         status=_status(found, placed, waiting),
         inputs=plans.Inputs(
-            hash=digest.digest(of, known, asked),
+            hash=fingerprint or digest.digest(of, known, asked),
             pods=len(of.pods),
             pending_pods=len(waiting),
             nodes=len(of.nodes),

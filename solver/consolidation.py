@@ -61,7 +61,7 @@ def consolidated(
         if result.verification.ok:
             if refused is None:
                 return result
-            note = f"a better plan was rejected by the checker: {refused.verification.violations[0].message}"
+            note = f"{answer.REFUSED}: {refused.verification.violations[0].message}"
             return dataclasses.replace(result, notes=(*result.notes, note))
         refused = refused or result
         wrong = _blamed(of, result) if attempt < ATTEMPTS - 1 else {gone.node for gone in result.delete}
