@@ -38,9 +38,6 @@ POOL_INTENT = f"{GROUP}/ovh-pool-requested-at"
 NODE_ID = f"{GROUP}/ovh-node-id"
 """Annotation of a claim: the MKS node that it was given."""
 
-REMOVED = f"{GROUP}/ovh-node-removed"
-"""Annotation of a claim: the MKS node whose removal was asked for."""
-
 INSTALLATION = f"{GROUP}/installation"
 """Annotation in the template of an OVH pool, and so on its nodes: the installation that made it."""
 

@@ -16,6 +16,7 @@ from crds import duration
 
 CRITICAL = ("system-cluster-critical", "system-node-critical")
 STUCK_SECONDS = 60.0
+NAMED = 3
 
 
 def waits(pod: Mapping[str, Any], now: float) -> bool:
@@ -118,8 +119,13 @@ class Drain:
             metrics.PODS_DRAINED.labels(reason).inc()
         for pod in next_to_evict(pods, now):
             self._evict_one(pod, node, reason)
-        note = f"Failed to drain node, {len(pods)} pods are waiting to be evicted"
-        if any(protected(pod, now) for pod in pods):
+        shielded = sorted(
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods if protected(pod, now)
+        )
+        if shielded:
+            note = f"Failed to drain node, {len(pods)} pods are waiting to be evicted"
+            more = f" and {len(shielded) - NAMED} more" if len(shielded) > NAMED else ""
+            note += f"; {names.DO_NOT_DISRUPT} is set on {', '.join(shielded[:NAMED])}{more}"
             shared.recorder.event(node, "FailedDraining", note, warning=True, dedupe=(name,))
 
     def _evict_one(self, pod: world.Object, node: world.Object, reason: str) -> None:

@@ -69,9 +69,6 @@ class Decision:
     empty: bool = False
 
 
-_FAILED = frozenset({types.Phase.OUT_OF_STOCK, types.Phase.OUT_OF_QUOTA, types.Phase.BROKEN})
-
-
 def decide(
     desired: int,
     most: int,

@@ -122,3 +122,24 @@ def test_an_eviction_that_is_refused_is_asked_for_again_a_little_later_each_time
     assert {reason for _, reason, _ in on.said.events} == {"FailedDraining", "Evicted"}
     note = "Failed to drain node, evicting pod violates a PDB (Pod=default/a-0)"
     assert ("node-a", "FailedDraining", note) in on.said.events
+
+
+def test_a_node_that_cannot_be_drained_names_the_pods_that_forbid_it():
+    """The first few of them."""
+    on = stage.Stage()
+    on.machine("a", "b3-8", pods=5)
+    for there in on.mirror.all(kinds.POD)[1:]:
+        on.patch(
+            kinds.POD,
+            there["metadata"]["name"],
+            {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}},
+            namespace="default",
+        )
+    on.evict = lambda *_: None  # type: ignore[method-assign]
+    drain.Drain(on.world).evict(on.get(kinds.NODE, "node-a"), on.mirror.all(kinds.POD), "Drifted")
+
+    (note,) = {note for _, reason, note in on.said.events if reason == "FailedDraining"}
+    assert note == (
+        "Failed to drain node, 5 pods are waiting to be evicted; karpenter.sh/do-not-disrupt is set on "
+        "default/a-1, default/a-2, default/a-3 and 1 more"
+    )

@@ -156,6 +156,24 @@ def test_a_pod_on_a_node_that_is_not_registered_yet_is_where_it_was_planned():
     assert [new - old for old, new in zip(before, after, strict=True)] == [1, 1]
 
 
+def test_where_nodes_are_not_held_the_successor_is_nominated():
+    """Again whenever a failed attempt has erased it; no node carries a taint and no pod a toleration."""
+    on = stage.Stage(placement="nominate")
+    starting(on)
+    plan(on, "web-a")
+    goes(on, "web-a")
+    comes(on, "web-b")
+    loop = placement.Placement(on.world, lambda: None)
+    for _ in range(2):
+        loop.reconcile()
+        successor = on.get(kinds.POD, "web-b", "default")
+        assert successor["status"]["nominatedNodeName"] == "node-new"
+        on.patch(kinds.POD, "web-b", {"status": {"nominatedNodeName": None}}, namespace="default")
+
+    assert not held(on)
+    assert not placement.tolerates(successor, "new")
+
+
 def test_one_place_is_for_one_pod():
     """The second one of the class has to be planned for."""
     on = stage.Stage()
