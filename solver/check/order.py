@@ -15,8 +15,10 @@ such a group may open a domain when it matches its own terms and no matching pod
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import heapq
+import math
 import random
 from collections.abc import Iterator
 
@@ -164,26 +166,72 @@ def _evenly(stage: _Stage) -> list[Item]:
     Place one pod after the other, always where the fewest count: what is even in the end is even on the way. Pods that
     may not be placed yet are asked again when their level is full; those left over.
     """
-    heap = [(item.level(), index, item) for index, item in enumerate(stage.free + stage.items)]
-    heapq.heapify(heap)
-    stuck: list[tuple[int, Item]] = []
+    queues = _Queues(stage.free + stage.items)
+    stuck: list[Item] = []
     progress = False
-    while heap:
-        level, index, item = heapq.heappop(heap)
-        if item.level() > level:
-            heapq.heappush(heap, (item.level(), index, item))
-        elif item.legal() <= 0:
-            stuck.append((index, item))
+    while (item := queues.lowest()) is not None:
+        level = item.level()
+        if item.legal() <= 0:
+            stuck.append(item)
         else:
             item.put(1)
             progress = True
             if item.left:
-                heapq.heappush(heap, (item.level(), index, item))
-        if stuck and progress and (not heap or heap[0][0] > level):
+                queues.add(item)
+        if stuck and progress and queues.level() > level:
             for each in stuck:
-                heapq.heappush(heap, (each[1].level(), *each))
+                queues.add(each)
             stuck, progress = [], False
-    return [item for _, item in stuck]
+    return stuck
+
+
+class _Queues:
+    """
+    Items by the domain that gives them their level, the lowest domain first. A pod more in a domain raises all its items at
+    once; counts only grow, so an item that another domain has raised since is found out when its turn comes.
+    """
+
+    def __init__(self, items: list[Item]) -> None:
+        self._waiting: dict[tuple[spread.Tally, str] | None, collections.deque[Item]] = {}
+        self._heap: list[tuple[int, int, tuple[spread.Tally, str] | None]] = []
+        self._pushed = 0
+        for item in items:
+            self.add(item)
+
+    def add(self, item: Item) -> None:
+        """One more item, behind those of its domain."""
+        at = max(item.tallies, key=lambda each: each[0][each[1]], default=None)
+        waiting = self._waiting.setdefault(at, collections.deque())
+        waiting.append(item)
+        if len(waiting) == 1:
+            self._push(at)
+
+    def _push(self, at: tuple[spread.Tally, str] | None) -> None:
+        self._pushed += 1
+        heapq.heappush(self._heap, (0 if at is None else at[0][at[1]], self._pushed, at))
+
+    def level(self) -> float:
+        """The level of the next domain, infinite when no item waits."""
+        while self._heap:
+            level, _, at = self._heap[0]
+            if at is None or at[0][at[1]] == level:
+                return level
+            heapq.heappop(self._heap)
+            self._push(at)
+        return math.inf
+
+    def lowest(self) -> Item | None:
+        """Take out an item whose level is the lowest; None when there is none."""
+        while (level := self.level()) < math.inf:
+            _, _, at = heapq.heappop(self._heap)
+            waiting = self._waiting[at]
+            item = waiting.popleft()
+            if waiting:
+                self._push(at)
+            if item.level() <= level:
+                return item
+            self.add(item)
+        return None
 
 
 def _at_random(stage: _Stage, seed: int) -> list[Item]:
