@@ -26,6 +26,9 @@ Rows = NDArray[np.int32]
 
 CLOSE = 2e-4
 """A round of pricing that saves less than this share saves nothing."""
+DIVE_ROUNDS = 2
+"""Rounds of pricing after some choices are made."""
+ENDLESS = 1 << 30
 PULL = 0.5
 """How far the point to price at is drawn towards the mean of past duals."""
 
@@ -69,12 +72,14 @@ class Blend:
     """
     The program of shares over patterns.
 
+    Everything but the patterns stays the same from one solution to the next: it is built once, patterns are columns behind
+    it, and each solution starts from the basis of the last one.
+
     Parameters
     ----------
-    problem: the whole problem, masks narrowed.
+    problem: the whole problem.
     cells: its cells, with a field and the room on existing nodes for each.
     counts: (C,) pods to place.
-    table: (C, cells) pods by class that keep all rules over domains; in which domains pods may be is taken from it.
     """
 
     def __init__(
@@ -84,10 +89,9 @@ class Blend:
         per_cell: list[fields.Field],
         rooms: list[compact.Room],
         counts: Ints,
-        table: Ints,
     ) -> None:
         self.problem, self.cells, self.per_cell, self.rooms = problem, cells, per_cell, rooms
-        self.counts, self.table = counts, table
+        self.counts = counts
         self.shapes = [shapes.reduce(field, counts) for field in per_cell]
         self.columns = []
         for small in self.shapes:
@@ -110,6 +114,53 @@ class Blend:
         self.share = np.zeros((len(counts), cells.count))
         self.used = np.zeros((cells.count, len(problem.caps)))
         self.value = np.inf
+        self._build()
+
+    def _build(self) -> None:
+        """Everything but the patterns."""
+        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), quota.Rows(self.problem)
+        self._at = [self._link(program, volumes, index) for index in range(self.cells.count)]
+        none = np.zeros(0, dtype=np.int64)
+        for small in self.shapes:
+            capped.add(none, none, small.field)
+        self._capped = capped.close(program)
+        for index, (field, room) in enumerate(zip(self.per_cell, self.rooms, strict=True)):
+            requests = self.problem.requests[np.ix_(self.there, field.resources)].astype(np.float64)
+            volumes.add_room(program, room, self._mean(requests), index)
+        volumes.demand(program, self.total)
+        rows.add_rules(program, self.problem, self.cells, self.total, volumes)
+        self.rules, self._volumes, self._fixed = program, volumes, program.whole()
+        self._basis: linear.Basis | None = None
+        self._x = np.zeros(0)
+        self._cell, self._kind, self._cost = none, none, np.zeros(0)
+        self._entries: list[tuple[Ints, Ints, Floats]] = []
+        self._seen = [0] * self.cells.count
+
+    def _link(self, program: rows.Program, volumes: rows.Volumes, cell: int) -> Ints:
+        """Volumes on new nodes of a cell; the row of each shape (S,), -1 for none, that patterns join."""
+        small = self.shapes[cell]
+        at = np.full(len(small.field.requests), -1, dtype=np.int64)
+        usable = np.flatnonzero(small.index[self.heads] >= 0)
+        if not len(usable):
+            return at
+        volume = volumes.add(program, usable, np.inf, cell)
+        table = np.zeros((len(self.there), len(at)))
+        shaped = np.flatnonzero(small.index[self.there] >= 0)
+        table[shaped, small.index[self.there[shaped]]] = 1.0
+        mixed = self._mean(table)[usable]
+        for shape in np.flatnonzero(mixed.any(axis=0)):
+            asking = np.flatnonzero(mixed[:, shape])
+            at[shape] = program.row(volume[asking], mixed[asking, shape], -np.inf, 0.0)
+        return at
+
+    def _mean(self, values: Floats) -> Floats:
+        """Means over the pods of each group (G, X) of values of classes that are there."""
+        result = np.zeros((len(self.heads), values.shape[1]))
+        np.add.at(result, self.group, values * self.counts[self.there, None])
+        result /= self.total[:, None]
+        return result
+
+    # -- patterns ---------------------------------------------------------------------------
 
     def add(self, known: Known) -> None:
         """Patterns known for some cell, for all cells."""
@@ -123,11 +174,32 @@ class Blend:
         """All patterns of a cell."""
         return Known(self.shapes[cell], self.columns[cell].kind, self.columns[cell].counts)
 
-    def run(self, rng: np.random.Generator, effort: patterns.Effort) -> bool:
-        """Generate patterns until they save nothing more, or the effort is spent; whether there is an answer in `share`."""
+    def _take_in(self) -> None:
+        """Patterns found since the last solution become columns."""
+        for cell, (small, columns, at) in enumerate(zip(self.shapes, self.columns, self._at, strict=True)):
+            kind, counts = columns.kind[self._seen[cell] :], columns.counts[self._seen[cell] :]
+            self._seen[cell] = len(columns.kind)
+            if not len(kind) or not (at >= 0).any():
+                continue
+            column = len(self._fixed.cost) + len(self._kind) + np.arange(len(kind))
+            pattern, shape = np.nonzero(np.where(at >= 0, counts, 0))
+            self._entries.append((at[shape], column[pattern], -counts[pattern, shape].astype(np.float64)))
+            if len(self._capped):
+                taken = columns.caps.per_node[:, kind] / columns.caps.scale[:, None]
+                limit, pattern = np.nonzero(taken)
+                self._entries.append((self._capped[limit], column[pattern], taken[limit, pattern]))
+            self._cell = np.concatenate([self._cell, np.full(len(kind), cell)])
+            self._kind = np.concatenate([self._kind, kind])
+            self._cost = np.concatenate([self._cost, small.field.cost[kind]])
+
+    def run(self, rng: np.random.Generator, effort: patterns.Effort, rounds: int = ENDLESS) -> list[Floats] | None:
+        """
+        Generate patterns until they save nothing more, the effort is spent or so many rounds are over; the last worths as
+        `solve` gives them.
+        """
         worth = self.solve()
         centre, idle = worth, 0
-        while worth is not None and centre is not None and not effort.stop():
+        while worth is not None and centre is not None and rounds > 0 and not effort.stop():
             before, new = self.value, 0
             pull = PULL if idle == 0 else 0.0
             for index, columns in enumerate(self.columns):
@@ -142,57 +214,63 @@ class Blend:
             effort.spend(len(self.columns) * patterns.QUICK_ROUND)
             centre = [0.5 * (c + w) for c, w in zip(centre, worth, strict=True)]
             worth = self.solve()
+            rounds -= 1
             idle = 0 if self.value < before * (1 - CLOSE) else idle + 1
             if idle > 2 or (pull == 0 and not new):
                 break
-        return bool(np.isfinite(self.value))
+        return worth
+
+    # -- the program ---------------------------------------------------------------------------
+
+    def settle(self, table: Ints) -> None:
+        """Choices of domains as a table of pods (C, cells) has them."""
+        self._fixed = self.rules.whole(table)
 
     def solve(self) -> list[Floats] | None:
         """
         Solve for the patterns known so far; what a pod of each shape is worth in each cell and what each limit costs
         (`columns.Columns` explains these points), None without answer.
         """
-        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), quota.Rows(self.problem)
-        at = [self._new_nodes(program, volumes, capped, index) for index in range(self.cells.count)]
-        limits = capped.close(program)
-        for index, (field, room) in enumerate(zip(self.per_cell, self.rooms, strict=True)):
-            requests = self.problem.requests[np.ix_(self.there, field.resources)].astype(np.float64)
-            volumes.add_room(program, room, self._mean(requests), index)
-        volumes.demand(program, self.total)
-        rows.add_rules(program, self.problem, self.cells, self.total, volumes)
-        answer = linear.solve(program.whole(self.table))
+        self._take_in()
+        fixed, more = self._fixed, np.zeros(len(self._kind))
+        program = linear.Program(
+            np.concatenate([fixed.cost, self._cost]),
+            np.concatenate([fixed.low, more]),
+            np.concatenate([fixed.high, more + np.inf]),
+            fixed.row_low,
+            fixed.row_high,
+            [*fixed.entries, *self._entries],
+            fixed.rows,
+        )
+        answer = linear.solve(program, start=self._basis)
         if answer is None:
             return None
-        self.value = answer.objective
-        self.share[self.there] = volumes.shares(answer.x, self.cells.count)[self.group]
-        self.used = np.array([capped.used(answer.x, cell) for cell in range(self.cells.count)])
+        self._basis, self._x, self.value = answer.basis, answer.x, answer.objective
+        self.share[self.there] = self._volumes.shares(answer.x, self.cells.count)[self.group]
+        uses = answer.x[len(fixed.cost) :]
+        for cell, columns in enumerate(self.columns):
+            here = self._cell == cell
+            self.used[cell] = columns.caps.per_node[:, self._kind[here]] @ uses[here]
         price = np.maximum(-answer.duals, 0.0)
-        return [np.append(np.where(row >= 0, price[row], 0.0), price[limits]) for row in at]
+        return [np.append(np.where(row >= 0, price[row], 0.0), price[self._capped]) for row in self._at]
 
-    def _mean(self, values: Floats) -> Floats:
-        """Means over the pods of each group (G, X) of values of classes that are there."""
-        result = np.zeros((len(self.heads), values.shape[1]))
-        np.add.at(result, self.group, values * self.counts[self.there, None])
-        result /= self.total[:, None]
-        return result
-
-    def _new_nodes(self, program: rows.Program, volumes: rows.Volumes, capped: quota.Rows, cell: int) -> Ints:
-        """Volumes on new nodes of a cell; the row of each shape (S,), -1 for none."""
-        small, columns = self.shapes[cell], self.columns[cell]
-        at = np.full(len(small.field.requests), -1, dtype=np.int64)
-        usable = np.flatnonzero(small.index[self.heads] >= 0)
-        held = columns.kind if len(usable) else columns.kind[:0]
-        node = program.add(len(held), small.field.cost[held])
-        capped.add(node, held, small.field)
-        if not len(usable):
-            return at
-        volume = volumes.add(program, usable, np.inf, cell)
-        table = np.zeros((len(self.there), len(at)))
-        shaped = np.flatnonzero(small.index[self.there] >= 0)
-        table[shaped, small.index[self.there[shaped]]] = 1.0
-        mixed = self._mean(table)[usable]
-        for shape in np.flatnonzero(mixed.any(axis=0)):
-            holding, asking = np.flatnonzero(columns.counts[:, shape]), np.flatnonzero(mixed[:, shape])
-            weights = np.concatenate([-columns.counts[holding, shape].astype(np.float64), mixed[asking, shape]])
-            at[shape] = program.row(np.concatenate([node[holding], volume[asking]]), weights, -np.inf, 0.0)
-        return at
+    def dive(self, rng: np.random.Generator, effort: patterns.Effort) -> bool:
+        """
+        Make the choices of domains, the clearest quarter of them at a time, with new patterns after each; whether there is
+        an answer.
+        """
+        fixed = self._fixed = self.rules.whole()
+        open_groups = list(self.rules.groups)
+        worth = self.solve()
+        while worth is not None and open_groups:
+            decided = np.array([self._x[group].max() for group in open_groups])
+            order = np.argsort(-decided, kind="stable")
+            number = max(int((decided > rows.SURE).sum()), -(-len(open_groups) // 4))
+            for index in order[:number]:
+                group = open_groups[index]
+                taken = group[self._x[group].argmax()]
+                fixed.high[group] = 0.0
+                fixed.low[taken] = fixed.high[taken] = 1.0
+            open_groups = [open_groups[index] for index in np.sort(order[number:])]
+            worth = self.run(rng, effort, DIVE_ROUNDS)
+        return worth is not None

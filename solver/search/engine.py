@@ -47,8 +47,8 @@ IDLE_ROUNDS, PATIENCE = 20, 2.0
 More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
 twice as long as it had at the last saving.
 """
-BLEND_SHARE = 0.3
-"""Of the time left, for shares from patterns."""
+BLEND_SHARE, DIVE_SHARE = 0.3, 0.5
+"""Of the time left, for shares from patterns; and where choices of domains are made with them."""
 CELL_SHARE = 0.5
 """Of the usual time for columns, in cells for which patterns are known."""
 WHOLE_SHARE, WHOLE_REST, WHOLE_PULL = 0.1, 0.9, 0.15
@@ -110,8 +110,10 @@ class Engine:
             with futures.ThreadPoolExecutor(1) as beside:
                 if len(work) == 1 and packer.fine(work[0]):
                     self.count_nodes(whole, beside)
-                self.improve(work, sharing, packer)
+                self.improve(work, sharing, packer, beside)
             self.counted()
+            sharing.conclude()
+            self.lift_wish(sharing)
 
     def warm(self) -> problems.Solution:
         """What rules leave of the solution to start from; completed, it is the first incumbent."""
@@ -214,17 +216,20 @@ class Engine:
 
     # -- improvement ---------------------------------------------------------------------------
 
-    def improve(self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker) -> None:
+    def improve(
+        self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker, beside: futures.Executor
+    ) -> None:
         """Shares from patterns, columns, dives and neighbourhoods until done."""
         blend = None
         if len(work) > 1 and all(packer.few(cell) for cell in work):
-            work, blend = self.blended(work, sharing, packer)
+            work, blend = self.blended(work, sharing, packer, beside)
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
         self.top_up(work, movable, packer)
         known = self.columns(work, movable, packer)
-        if blend is not None and not self.known.done():
+        # Where choices of domains cost much, the search for them proves more than patterns without rules across nodes.
+        if blend is not None and not (sharing.dives and sharing.bound) and not self.known.done():
             started = self.budget.seconds()
             masters = [columns.master() for columns in known.values()]
             self.prove(blend, sharing, sum(master.value for master in masters if master is not None))
@@ -232,14 +237,14 @@ class Engine:
         self.neighbourhoods(work, movable, packer, known)
 
     def blended(
-        self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker
+        self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker, beside: futures.Executor
     ) -> tuple[list[cells.Cell], blends.Blend | None]:
         """Cells with shares from patterns, each with the patterns found for it; the cells as they are when that fails."""
         started = self.budget.seconds()
-        sharing.choose()
+        sharing.choose(beside)
         self.lift_wish(sharing)
         there = [blends.Known(cell.shapes, cell.packing.kind, cell.packing.counts) for cell in work]
-        blend = sharing.blend(there, self.rng, self.effort(BLEND_SHARE))
+        blend = sharing.blend(there, self.rng, self.effort(DIVE_SHARE if sharing.dives else BLEND_SHARE))
         if blend is not None:
             work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
             for cell in work:

@@ -1,13 +1,15 @@
 """
 How many pods of each class each cell gets: wished for by a relaxation, made whole under all rules over domains.
 
-A first wish leaves choices of domains (which zone a group of pods goes to) to rounding; `choose` makes them, `blend` asks
-again with patterns in place of volumes.
+A first wish makes choices of domains (which zone a group of pods goes to) one after the other; `blend` asks again with
+patterns in place of volumes, and makes them anew where all depend on volumes alone. `choose` searches them for a better
+bound, and for choices where `blend` makes none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent import futures
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,11 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CHOICES_SECONDS, CHOICES_SHARE = 2.0, 0.2
-"""For the choices of domains, and of the time left."""
+"""For the choices of domains, and of the time left, when everything else waits for them."""
+ASIDE_SECONDS, ASIDE_SHARE = 3.5, 0.9
+"""The same when the solver works on them on another core meanwhile; the search does not end before it."""
+RELAXED_ROUNDS = 5
+"""Rounds of pricing before the first choices are made: enough to tell the clearest of them."""
 
 
 class Sharing:
@@ -45,28 +51,42 @@ class Sharing:
         self.wanted: Floats = np.ones((len(narrow.classes), 1))
         self.table: Ints = narrow.counts[:, None]
         self.limits: Floats = np.zeros((self.cells.count, len(narrow.caps)))
-        self._settled = True
+        self._settled, self.dives = True, False
+        self._aside: futures.Future[zones.Wish | None] | None = None
         if self.cells.count > 1:
             self._places()
             self.wanted = self._wish(None)
             self.table = self._whole(self.wanted)
 
-    def choose(self) -> None:
-        """Make the choices of domains that the first wish left open."""
+    def choose(self, beside: futures.Executor) -> None:
+        """Search the choices of domains that the first wish left open, `beside` when `blend` does not need them."""
         if self._settled:
             return
+        if self.dives and self.settings.workers > 1 and not self.settings.deterministic:
+            seconds = min(ASIDE_SECONDS, ASIDE_SHARE * self.budget.left())
+            self._aside = beside.submit(self._ask, seconds)
+            return
         wanted = self._wish(min(CHOICES_SECONDS, CHOICES_SHARE * self.budget.left()))
-        if not np.array_equal(wanted, self.wanted):
+        if not self.dives and not np.array_equal(wanted, self.wanted):
             self.table = self._whole(wanted)
+
+    def conclude(self) -> None:
+        """Wait for the search beside; what it proved counts."""
+        wish = None if self._aside is None else self._aside.result()
+        self.bound = max(self.bound, 0.0 if wish is None else wish.bound or 0.0)
+        self._aside = None
 
     def blend(
         self, known: Iterable[blends.Known], rng: np.random.Generator, effort: patterns.Effort
     ) -> blends.Blend | None:
         """Shares from patterns, beginning with those known; None when nothing came of it."""
-        blend = blends.Blend(self.narrow, self.cells, self.per_cell, self.rooms, self.narrow.counts, self.table)
+        blend = blends.Blend(self.narrow, self.cells, self.per_cell, self.rooms, self.narrow.counts)
         for each in known:
             blend.add(each)
-        if not blend.run(rng, effort):
+        if not self.dives or blend.run(rng, effort, RELAXED_ROUNDS) is None or not blend.dive(rng, effort):
+            blend.settle(self.table)
+        blend.run(rng, effort)
+        if not np.isfinite(blend.value):
             return None
         self.table, self.limits = self._whole(blend.share), blend.used
         return blend
@@ -85,8 +105,18 @@ class Sharing:
         )
 
     def _wish(self, time_limit: float | None) -> Floats:
-        """(C, cells) of each class that each cell should get; with a time limit choices of domains are made."""
-        wish = zones.wish(
+        """(C, cells) of each class that each cell should get; with a time limit choices of domains are searched."""
+        wish = self._ask(time_limit)
+        if wish is None:
+            self._settled = False
+            return np.asarray(self.possible / np.maximum(self.possible.sum(axis=1), 1)[:, None])
+        self.bound = max(self.bound, wish.bound or 0.0)
+        self._settled, self.dives, self.limits = wish.settled, wish.grouped and not wish.settled, wish.used
+        return wish.share
+
+    def _ask(self, time_limit: float | None) -> zones.Wish | None:
+        """The wish; see `zones.wish`."""
+        return zones.wish(
             self.narrow,
             self.cells,
             self.per_cell,
@@ -96,12 +126,6 @@ class Sharing:
             seed=self.settings.seed,
             deterministic=self.settings.deterministic,
         )
-        if wish is None:
-            self._settled = False
-            return np.asarray(self.possible / np.maximum(self.possible.sum(axis=1), 1)[:, None])
-        self.bound = max(self.bound, wish.bound or 0.0)
-        self._settled, self.limits = wish.settled, wish.used
-        return wish.share
 
     def _whole(self, share: Floats) -> Ints:
         """(C, cells) whole pods near these shares of each class, under all rules over domains."""

@@ -34,12 +34,14 @@ NODES = 50
 class Wish:
     """
     `share` (C, cells) of each class's pods wanted in each cell, rows summing to 1 or 0; `bound` on prices, or None;
-    `settled` when no choices of domains are known to be worth more search; `used` (cells, L) of each limit.
+    `settled` when no choices of domains are known to be worth more search; `grouped` when each choice is one domain out of
+    some for all pods of a group; `used` (cells, L) of each limit.
     """
 
     share: Floats
     bound: float | None
     settled: bool
+    grouped: bool
     used: Floats
 
 
@@ -119,7 +121,8 @@ def wish(
     result = np.zeros((len(counts), cells.count))
     result[there] = volumes.shares(x, cells.count)[inverse]
     used = np.array([capped.used(x, cell) for cell in range(cells.count)])
-    return Wish(result, bound if lossless else None, settled, used)
+    grouped = len(program.choices) == sum(len(group) for group in program.groups)
+    return Wish(result, bound if lossless else None, settled, grouped, used)
 
 
 def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: list[compact.Room]) -> Floats:
