@@ -254,13 +254,15 @@ class Blend:
         price = np.maximum(-answer.duals, 0.0)
         return [np.append(np.where(row >= 0, price[row], 0.0), price[self._capped]) for row in self._at]
 
-    def dive(self, rng: np.random.Generator, effort: patterns.Effort) -> bool:
+    def dive(self, groups: list[Ints], rng: np.random.Generator, effort: patterns.Effort) -> bool:
         """
-        Make the choices of domains, the clearest quarter of them at a time, with new patterns after each; whether there is
-        an answer.
+        Make the choices of these groups, whatever they were, the clearest quarter of them at a time, with new patterns after
+        each; whether there is an answer.
         """
-        fixed = self._fixed = self.rules.whole()
-        open_groups = list(self.rules.groups)
+        fixed = self._fixed
+        for group in groups:
+            fixed.low[group], fixed.high[group] = 0.0, 1.0
+        open_groups = list(groups)
         worth = self.solve()
         while worth is not None and open_groups:
             decided = np.array([self._x[group].max() for group in open_groups])
@@ -274,3 +276,14 @@ class Blend:
             open_groups = [open_groups[index] for index in np.sort(order[number:])]
             worth = self.run(rng, effort, DIVE_ROUNDS)
         return worth is not None
+
+    def reconsider(self, rng: np.random.Generator, effort: patterns.Effort) -> None:
+        """Make some of the choices again, while there is time, and keep what is better."""
+        groups = self.rules.groups
+        while len(groups) > 1 and not effort.stop():
+            before, low, high = self.value, self._fixed.low.copy(), self._fixed.high.copy()
+            some = rng.permutation(len(groups))[: -(-len(groups) // 3)]
+            self.dive([groups[index] for index in some], rng, effort)
+            if not self.value < before:
+                self._fixed.low, self._fixed.high = low, high
+                self.solve()

@@ -29,7 +29,7 @@ CHOICES_SECONDS, CHOICES_SHARE = 2.0, 0.2
 """For the choices of domains, and of the time left, when everything else waits for them."""
 ASIDE_SECONDS, ASIDE_SHARE = 3.5, 0.9
 """The same when the solver works on them on another core meanwhile; the search does not end before it."""
-RELAXED_ROUNDS = 5
+RELAXED_ROUNDS = 8
 """Rounds of pricing before the first choices are made: enough to tell the clearest of them."""
 
 
@@ -83,7 +83,10 @@ class Sharing:
         blend = blends.Blend(self.narrow, self.cells, self.per_cell, self.rooms, self.narrow.counts)
         for each in known:
             blend.add(each)
-        if not self.dives or blend.run(rng, effort, RELAXED_ROUNDS) is None or not blend.dive(rng, effort):
+        choices = blend.rules.groups
+        if self.dives and blend.run(rng, effort, RELAXED_ROUNDS) and blend.dive(choices, rng, effort):
+            blend.reconsider(rng, effort)
+        else:
             blend.settle(self.table)
         blend.run(rng, effort)
         if not np.isfinite(blend.value):
