@@ -31,6 +31,7 @@ from solver.search import (
     fleet,
     greedy,
     incumbent,
+    leftover,
     merge,
     params,
     parts,
@@ -145,6 +146,8 @@ class Engine:
     def adopt(self, work: Sequence[cells.Cell], strategy: str) -> bool:
         """Make the cells' packings the incumbent, completed one by one where something is left over or forbidden."""
         solution = cells.assembled(self.problem, work, self.rng)
+        if len(work) > 1:
+            solution = leftover.place(self.problem, work, solution, seed=self.settings.seed, stop=self.settings.stop)
         if evaluate.violations(self.problem, solution):
             solution = greedy.trim(self.problem, solution)
         if any(evaluate.value(self.problem, solution).unplaced):
