@@ -29,8 +29,13 @@ TOPPED_UP, RECOMBINED = 0.6, 0.1
 """Shares of neighbourhoods that top nodes up and that recombine; the others are packed anew, by a relaxation of their own."""
 FINE = 8
 """Pods per node from which on these count as small."""
-POOLED, REPACKED = (4, 21), 3
-"""Nodes whose pods top the others up, and how often what is left of their pods is packed."""
+POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
+"""
+Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
+their pods is packed.
+"""
+NODES_PER_ROUND = 150
+"""So many nodes are topped up in a twelfth of a second."""
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
@@ -263,7 +268,8 @@ class CellPacker:
         """Fill all other nodes with pods of some nodes, and put what is left of these together anew; what that saved."""
         assert cell.packer is not None
         packing, before = cell.packing, cell.cost()
-        nodes = recombine.choose(cell.packer, packing, int(self.rng.integers(*POOLED)))
+        most = max(POOLED_MOST, int(POOLED_PART * len(packing.kind)))
+        nodes = recombine.choose(cell.packer, packing, int(self.rng.integers(POOLED, most)))
         stay = np.ones(len(packing.kind), dtype=bool)
         stay[nodes] = False
         kind = packing.kind[stay]
@@ -276,6 +282,7 @@ class CellPacker:
                 cell.packing = joined
             if self.budget.over():
                 break
+        self.budget.tick(len(kind) / NODES_PER_ROUND)
         return before - cell.cost()
 
     def fine(self, cell: Cell) -> bool:

@@ -58,6 +58,8 @@ Of the time left then, for quick pricing and for a bound from patterns; and how 
 """
 FLEET_SHARE = 0.8
 """Of the time left, for the bound from whole nodes, which a core of its own looks for."""
+VARIED = 12
+"""Nodes per class up to which these are topped up before columns."""
 TOP_UP_SHARE, TOP_UP_IDLE = 0.2, 3
 """Of the time left, for topping nodes up before columns, and after how many that saved nothing it ends."""
 
@@ -230,6 +232,8 @@ class Engine:
         if not movable:
             return
         self.top_up(work, movable, packer)
+        if self.known.done():
+            return
         known = self.columns(work, movable, packer)
         # Where choices of domains cost much, the search for them proves more than patterns without rules across nodes.
         if blend is not None and not (sharing.dives and sharing.bound) and not self.known.done():
@@ -257,13 +261,23 @@ class Engine:
         return work, blend
 
     def top_up(self, work: list[cells.Cell], movable: list[cells.Cell], packer: cells.CellPacker) -> None:
-        """Top nodes up in cells of small pods while that saves something."""
+        """
+        Top nodes up in cells of small pods while that saves something, but where there are many nodes of few classes: there
+        whole parts of columns are nearly all.
+        """
         started, start = self.budget.seconds(), self.budget.spent()
         for index, cell in enumerate(movable):
             idle = 0
             until = start + TOP_UP_SHARE * (1 - start) * (index + 1) / len(movable)
             packer.allot(cell, work)
-            while packer.fine(cell) and idle < TOP_UP_IDLE and not self.budget.over(until) and not self.known.done():
+            varied = len(cell.packing.kind) <= VARIED * np.count_nonzero(cell.counts)
+            while (
+                varied
+                and packer.fine(cell)
+                and idle < TOP_UP_IDLE
+                and not self.budget.over(until)
+                and not self.known.done()
+            ):
                 saved = packer.top_up(cell)
                 self.budget.tick()
                 idle = 0 if saved > 0 else idle + 1
