@@ -100,7 +100,10 @@ def _words(build: builds.Build, tried: trials.Trials, rule: str, pod_class: int,
 
 
 def summary(build: builds.Build, reasons: tuple[plans.Reason, ...]) -> str:
-    """One message for the pod from its reasons; upstream joins them with a semicolon."""
-    if not build.templates and not reasons:
-        return NO_POOLS
-    return "; ".join(dict.fromkeys(r.message for r in reasons)) or NO_POOLS
+    """
+    One message for the pod from its reasons; upstream joins them with a semicolon, and is silent about NodePools that make
+    no nodes: they are named behind the others.
+    """
+    said = [r.message for r in reasons if r.node_pool not in build.left_out] or [NO_POOLS]
+    said += [f"NodePool {r.node_pool}: {r.message}" for r in reasons if r.node_pool in build.left_out]
+    return "; ".join(dict.fromkeys(said))

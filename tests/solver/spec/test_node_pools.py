@@ -214,6 +214,7 @@ def test_pools_that_make_no_nodes(fields: dict[str, Any], words: str):
     plan = answer.solved(b.pool(**fields), b.pod("web"))
 
     assert [reason.message for reason in plan.unschedulable[0].reasons] == [words]
+    assert answer.why(plan, "web") == f"no dynamic nodepools found; NodePool general: {words}"
 
 
 def test_nodes_of_static_pools_are_places():
