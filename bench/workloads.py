@@ -380,6 +380,7 @@ WORKLOADS: dict[str, Callable[[int], list[Manifest]]] = {
     "V5000": lambda seed: near_equal(5000, 3000, seed),
     "B32000/30": lambda seed: random_classes(32000, 30, seed),
     "X2000": lambda seed: constrained(2000, seed),
+    "P300/30": lambda seed: teams(10, 3, 30, seed),
     "P480/12": lambda seed: teams(40, 8, 12, seed),
     "P6000/6": lambda seed: teams(1000, 30, 6, seed),
     "G20000": lambda seed: random_classes(20000, 50, seed),

@@ -35,6 +35,7 @@ from solver.search import (
     merge,
     params,
     parts,
+    race,
     restrict,
     shapes,
     share,
@@ -110,6 +111,7 @@ class Engine:
                 exact.direct()
         if not self.known.done():
             self.relax(whole, strong=True)
+            rival = None if exact.applies() else race.Race.over(self.known)
             with futures.ThreadPoolExecutor(1) as beside:
                 if len(work) == 1 and packer.fine(work[0]):
                     self.count_nodes(whole, beside)
@@ -117,6 +119,8 @@ class Engine:
             self.counted()
             sharing.conclude()
             self.lift_wish(sharing)
+            if rival is not None:
+                rival.end()
 
     def warm(self) -> problems.Solution:
         """What rules leave of the solution to start from; completed, it is the first incumbent."""

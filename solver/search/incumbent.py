@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from solver import evaluate
@@ -13,7 +15,8 @@ from solver.search import params
 class Incumbent:
     """
     The best valid solution of a problem, its `value` and the `strategy` that found it; the highest `bound` on what new
-    nodes cost without charges (micro-euro per hour, 0: none yet), and whether the value is proved `optimal`.
+    nodes cost without charges (micro-euro per hour, 0: none yet), and whether the value is proved `optimal`. Threads may
+    share it.
     """
 
     def __init__(self, problem: problems.Problem, settings: params.Params) -> None:
@@ -26,6 +29,7 @@ class Incumbent:
         self.optimal = False
         self.strategy = "heuristic"
         self.phases: list[plans.Phase] = []
+        self.lock = threading.RLock()
 
     def offer(self, solution: problems.Solution, strategy: str) -> bool:
         """Take a solution as the incumbent when it is valid and better."""
@@ -34,7 +38,10 @@ class Incumbent:
             return False
         if evaluate.violations(self.problem, solution):
             return False
-        self.best, self.value, self.strategy = solution, value, strategy
+        with self.lock:
+            if not value < self.value:
+                return False
+            self.best, self.value, self.strategy = solution, value, strategy
         return True
 
     def phase(self, name: str, started: float) -> None:
@@ -69,7 +76,8 @@ class Incumbent:
 
     def lift(self, bound: float) -> None:
         """A bound is known."""
-        self.bound = max(self.bound, bound)
+        with self.lock:
+            self.bound = max(self.bound, bound)
 
     def proved(self) -> None:
         """The incumbent is optimal."""

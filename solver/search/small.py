@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,24 +115,31 @@ class Small:
 
     def direct(self) -> None:
         """The direct model over the whole problem, from the incumbent."""
-        from solver.model import solve as exact
-
         started = self.known.budget.seconds()
-        answer = exact.solve_direct(
-            self.problem,
-            time_limit=self.known.budget.left() * 0.8,
-            seed=self.settings.seed,
-            workers=1 if self.settings.deterministic else self.settings.workers,
-            deterministic=self.settings.deterministic,
-            hint=self.known.best,
-            upper=self.known.value,
-            slots=None,
-            should_stop=self.settings.stop,
-        )
-        if answer.solution is not None:
-            self.known.offer(answer.solution, "exact")
-        if answer.optimal and answer.value is not None and answer.value == self.known.value:
-            self.known.proved()
-        elif answer.cost_bound is not None and not self.known.unplaced():
-            self.known.lift(float(answer.cost_bound) * (1 - self.known.charge_share()))
+        workers = 1 if self.settings.deterministic else self.settings.workers
+        direct(self.known, self.known.budget.left() * 0.8, workers, self.settings.stop)
         self.known.phase("exact", started)
+
+
+def direct(known: incumbent.Incumbent, time_limit: float, workers: int, stop: Callable[[], bool]) -> None:
+    """The direct model over a whole problem, from the incumbent; what it finds and proves is known then."""
+    from solver.model import solve as exact
+
+    settings = known.settings
+    answer = exact.solve_direct(
+        known.problem,
+        time_limit=time_limit,
+        seed=settings.seed,
+        workers=workers,
+        deterministic=settings.deterministic,
+        hint=known.best,
+        upper=known.value,
+        slots=None,
+        should_stop=stop,
+    )
+    if answer.solution is not None:
+        known.offer(answer.solution, "exact")
+    if answer.optimal and answer.value is not None and answer.value == known.value:
+        known.proved()
+    elif answer.cost_bound is not None and not known.unplaced():
+        known.lift(float(answer.cost_bound) * (1 - known.charge_share()))

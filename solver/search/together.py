@@ -75,6 +75,22 @@ class Watch:
         self.seconds, self.since = self(), None
 
 
+class Attempt:
+    """One search over a part, as far as its first plan; `warm` is a solution to start from."""
+
+    def __init__(self, member: Member, warm: problems.Solution | None) -> None:
+        self.watch = Watch((lambda: 0.0) if member.settings.deterministic else member.settings.clock)
+        settings = dataclasses.replace(member.settings, clock=self.watch, warm=warm)
+        self.search = member.make(member.part.problem, settings)
+        self.work = self.search.steps()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Search on to the first plan, or to the end."""
+        with self.watch.running():
+            next(self.work, None)
+
+
 class Member:
     """The search over one part. `first` is its first plan, `limit` the time that its last attempt had in seconds."""
 
@@ -85,32 +101,24 @@ class Member:
         self.limit = 0.0
         self.patterns = 0
         self.ended = False
-        self._begin(None if settings.warm is None else part.inside(settings.warm))
+        self.attempt = Attempt(self, None if settings.warm is None else part.inside(settings.warm))
         self.first = self.known.best
 
-    def _begin(self, warm: problems.Solution | None) -> None:
-        self.watch = Watch((lambda: 0.0) if self.settings.deterministic else self.settings.clock)
-        self.search = self.make(self.part.problem, dataclasses.replace(self.settings, clock=self.watch, warm=warm))
-        self.known = self.search.known
-        self.work = self.search.steps()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Search on to the first plan, or to the end."""
-        with self.watch.running():
-            next(self.work, None)
+    @property
+    def known(self) -> incumbent.Incumbent:
+        """What is known of the part."""
+        return self.attempt.search.known
 
     def run(self, limit: float) -> None:
         """Search for `limit` seconds; once more from the best plan so far where that came to an end without proof."""
         if self.ended:
-            bound = self.known.bound
-            self._begin(self.known.best)
-            self.known.lift(bound)
+            again = Attempt(self, self.known.best)
+            again.search.known.lift(self.known.bound)
+            self.attempt = again
         self.limit, self.ended = limit, True
-        budget = self.known.budget
-        budget.limit = budget.used() + limit
-        self._go_on()
-        self.patterns += self.search.patterns
+        self.known.budget.limit = self.known.budget.used() + limit
+        self.attempt.go_on()
+        self.patterns += self.attempt.search.patterns
 
     def gain(self) -> float:
         """The most that better plans can save, micro-euro per hour; the whole cost where pods are left out."""
@@ -209,7 +217,7 @@ class Together:
     def unite(self) -> None:
         """Offer the plans of all parts side by side; those of parts that break a limit together are given up again."""
         dearest = max(self.members, key=lambda member: member.known.value.cost)
-        strategy = dearest.search.known.strategy
+        strategy = dearest.known.strategy
         best = [(member.part, member.known.best) for member in self.members]
         if not evaluate.violations(self.problem, together := split.union(best)):
             self.whole.known.offer(together, strategy)
