@@ -167,7 +167,10 @@ def _use(plan: plans.Plan) -> str:
 def _gone(plan: plans.Plan) -> str:
     if not plan.delete:
         return ""
-    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, len(n.pods), money.text(n.hourly)) for n in plan.delete]
+    rows = [
+        (n.node, n.flavor, n.zone, n.node_pool, n.reason, people.moved(plan, n), money.text(n.hourly))
+        for n in plan.delete
+    ]
     heads = ["NODE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
     text = _section(
         "What goes",

@@ -36,7 +36,7 @@ def show(
     if plan.create:
         parts.append(_nodes(plan.create) if wide else _kinds(plan.create))
     if plan.delete:
-        parts.append(_gone(plan.delete, all_of_them=wide))
+        parts.append(_gone(plan, all_of_them=wide))
     if plan.steps and plan.delete:
         if any(step.move for step in plan.steps):
             parts.append(_moves(plan, all_of_them=wide))
@@ -76,8 +76,15 @@ def verdict(plan: plans.Plan) -> str:
     if left:
         words.append(f"{_count(left, 'pod')} cannot be placed")
     if not words:
-        words.append("nothing to do" if not pods else "nothing to create")
+        words.append("nothing to create" if pods else f"nothing to do: {_idle(plan)}")
     return f"{', '.join(words)} ({plan.status}, verification {'ok' if plan.verification.ok else 'FAILED'})"
+
+
+def _idle(plan: plans.Plan) -> str:
+    """Why a plan without pods to place changes nothing."""
+    if plan.keep:
+        return "no node that may go now would save anything"
+    return "no pod waits for a node" if plan.cost.optimum is None else "no node belongs to a NodePool"
 
 
 def _count(number: int, what: str) -> str:
@@ -185,12 +192,17 @@ def names(pods: Sequence[str]) -> str:
     return shown + (f",… ({len(pods)} in all)" if len(pods) > 3 else "")
 
 
-def _gone(nodes: Sequence[plans.GoneNode], *, all_of_them: bool) -> str:
-    shown = nodes if all_of_them else nodes[:GONE_SHOWN]
-    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, len(n.pods), money.text(n.hourly)) for n in shown]
-    if len(shown) < len(nodes):
-        rest = nodes[len(shown) :]
-        pods, hourly = sum(len(n.pods) for n in rest), sum(n.hourly for n in rest)
+def moved(plan: plans.Plan, node: plans.GoneNode) -> int:
+    """How many pods of a node that goes get another place; others end with it."""
+    return sum(pod in plan.placements for pod in node.pods)
+
+
+def _gone(plan: plans.Plan, *, all_of_them: bool) -> str:
+    shown = plan.delete if all_of_them else plan.delete[:GONE_SHOWN]
+    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, moved(plan, n), money.text(n.hourly)) for n in shown]
+    if len(shown) < len(plan.delete):
+        rest = plan.delete[len(shown) :]
+        pods, hourly = sum(moved(plan, n) for n in rest), sum(n.hourly for n in rest)
         rows.append((f"… and {len(rest)} more", "", "", "", "", pods, money.text(hourly)))
     heads = ["DELETE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
     return columns.table(heads, rows, right=["PODS MOVED", "EUR/HOUR"])

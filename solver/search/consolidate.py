@@ -14,6 +14,7 @@ A solution is taken only when it is worth more than the one before by `evaluate.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,6 +33,9 @@ SMALL_CLASSES = 12
 SMALL_NODES = 16
 SET, SETS, AGAIN = 0.06, 0.4, 0.6
 """Shares of the time: for one set, until which sets are tried, and until which the best one is tried again."""
+WHOLE, TREE = 0.2, 200
+"""Share of the time for the best set of whole nodes, or nodes of its search tree where time plays no part."""
+FRACTION = 0.001
 THRESHOLDS = (0.5, 0.99, 0.05)
 """Nodes that go by at least this fraction in the relaxation make up the sets that are tried."""
 
@@ -148,7 +152,7 @@ class Consolidation:
         """Let sets of nodes go as the relaxation says, and place their pods."""
         started = self.budget.seconds()
         tried: set[frozenset[int]] = set()
-        for removed in self._sets(gone):
+        for removed in itertools.chain(self._whole(gone), self._sets(gone)):
             if removed in tried or self.budget.over(SETS):
                 continue
             tried.add(removed)
@@ -162,6 +166,18 @@ class Consolidation:
         if self.best.removed and share > SET:
             self.offer(self.engine(self.best.removed, share), "relaxation")
         self.phase("again", started)
+
+    def _whole(self, gone: Floats) -> Iterator[frozenset[int]]:
+        """The set of whole nodes that is best in the relaxation, where nodes go by fractions only because limits bind."""
+        if not ((gone > FRACTION) & (gone < 1 - FRACTION)).any():
+            return
+        nodes = TREE if self.settings.deterministic else None
+        limit = min(self.budget.left(), WHOLE * self.settings.time_limit)
+        found = removal.whole(self.narrow, time_limit=limit, nodes=nodes, seed=self.settings.seed)
+        if self.settings.deterministic:
+            self.budget.tick(round(limit * params.Budget.ROUNDS_PER_SECOND))
+        if found is not None:
+            yield found
 
     def _sets(self, gone: Floats) -> Iterator[frozenset[int]]:
         problem = self.problem

@@ -21,6 +21,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+WASTE, SIZES = 0.9, 8
+"""Room is wasted by pods of a size when less than this share of it can be used; at how many sizes that is looked at."""
+WHOLE = 1e-5
+"""Gap at which the search for a set of whole nodes ends."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Relaxed:
@@ -50,6 +55,35 @@ def relax(
     -------
     The answer with the field of its kinds; None when there is none in time, or when not all pods have a place in it.
     """
+    program, field, first_node, first_gone = _program(problem, costs=costs, strong=strong)
+    answer = linear.solve(program, time_limit=time_limit)
+    if answer is None:
+        return None
+    n_classes = len(problem.classes)
+    return (
+        Relaxed(answer.objective, answer.x[first_gone:], answer.x[first_node:first_gone], answer.duals[:n_classes]),
+        field,
+    )
+
+
+def whole(problem: problems.Problem, *, time_limit: float, nodes: int | None, seed: int) -> frozenset[int] | None:
+    """
+    The set of nodes that go when none goes by a fraction, all costs counted, while volumes and new nodes stay fractions.
+
+    None when there is none within `time_limit` seconds or, if given, within `nodes` of the search tree.
+    """
+    program, _, _, first_gone = _program(problem, costs=True, strong=False)
+    unit = float(np.abs(program.cost).max(initial=0.0)) or 1.0
+    scaled = dataclasses.replace(program, cost=program.cost / unit)
+    integers = np.arange(len(program.cost)) >= first_gone
+    found = linear.solve_mixed(scaled, integers, time_limit=time_limit, node_limit=nodes, gap=WHOLE, seed=seed)
+    if found.x is None:
+        return None
+    return allowed(problem, np.flatnonzero(found.x[first_gone:] > 0.5).tolist())
+
+
+def _program(problem: problems.Problem, *, costs: bool, strong: bool) -> tuple[linear.Program, fields.Field, int, int]:
+    """The relaxation, the field of its kinds, and the first columns of new nodes and of nodes that go."""
     bare = problem if costs else dataclasses.replace(problem, node_charge=0)
     there = movable(problem)
     field = fields.make(bare, np.arange(len(problem.offers)), there)
@@ -95,6 +129,12 @@ def relax(
             row = program.add_rows(np.full(1, -np.inf), np.full(1, total[r] / scale))
             program.add_entries(row, first_room + at, field.requests[room_class[at], r] / scale)
             program.add_entries(row, first_gone + members, room[members, r] / scale)
+            for size in _whole_sizes(room[members, r], field.requests[room_class[at], r]):
+                fit = np.floor(room[members, r] / size)
+                row = program.add_rows(np.full(1, -np.inf), np.full(1, fit.sum()))
+                large = at[field.requests[room_class[at], r] >= size]
+                program.add_entries(row, first_room + large, np.ones(len(large)))
+                program.add_entries(row, first_gone + members, fit)
     for cap in problem.caps:
         scale = max(1.0, float(cap.room))
         row = program.add_rows(np.full(1, -np.inf), np.full(1, max(0, cap.room) / scale))
@@ -103,13 +143,18 @@ def relax(
     for most, weight in _removal_rows(problem):
         row = program.add_rows(np.full(1, -np.inf), np.full(1, float(max(0, most))))
         program.add_entries(row, first_gone + np.arange(n_nodes), weight)
-    answer = linear.solve(program, time_limit=time_limit)
-    if answer is None:
-        return None
-    return (
-        Relaxed(answer.objective, answer.x[first_gone:], answer.x[first_node:first_gone], answer.duals[:n_classes]),
-        field,
-    )
+    return program, field, first_node, first_gone
+
+
+def _whole_sizes(room: Floats, requests: Floats) -> Floats:
+    """
+    Sizes at which it counts that pods are whole: no node takes more pods of at least such a size than fit beside each
+    other, and of the room (N,) a good part is left then. `requests` (C,) are the sizes that there are.
+    """
+    sizes = np.unique(requests[requests > 0]).astype(np.float64)
+    most = WASTE * float(room.sum())
+    found: Floats = sizes[[float((np.floor(room / size) * size).sum()) < most for size in sizes]]
+    return found[np.unique(np.linspace(0, len(found) - 1, min(len(found), SIZES)).astype(int))] if len(found) else found
 
 
 def _groups(problem: problems.Problem, there: Mask) -> tuple[Ints, Mask]:

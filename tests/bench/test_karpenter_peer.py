@@ -250,6 +250,14 @@ def test_a_budget_of_pods_that_allows_nothing_holds_all_nodes():
     assert consolidate(fragmented(pdbs=[pdb]))["commands"] != []
 
 
+def test_nodes_that_have_gone_may_use_their_budget_up():
+    """A budget of one lets empty nodes go one after the other, and only one of them at once."""
+    problem = fragmented(nodePools=[node_pool(budgets=[{"nodes": "1"}])], pods=[])
+
+    assert len(consolidate(problem)["commands"]) == 2
+    assert len(consolidate({**problem, "atOnce": True})["commands"]) == 1
+
+
 def test_a_budget_of_nodes_holds_at_its_hours():
     """`now` is the instant at which schedules are looked at."""
     closed = {"nodes": "0", "schedule": "0 9 * * *", "duration": "1h"}

@@ -82,11 +82,17 @@ func consolidateOnce(problem *Problem) (*Consolidation, error) {
 		disruption.NewMultiNodeConsolidation(basis, disruption.WithValidator(trusting{})),
 		disruption.NewSingleNodeConsolidation(basis, disruption.WithValidator(trusting{})),
 	}
+	var spent *ledger
+	if problem.AtOnce {
+		if spent, err = m.newLedger(ctx, methods); err != nil {
+			return nil, err
+		}
+	}
 	result := &Consolidation{Commands: []Command{}, HourlyBefore: m.hourly()}
 	result.HourlyAfter = result.HourlyBefore
 	deadline := time.Now().Add(time.Duration(problem.TimeoutSeconds * float64(time.Second)))
 	for problem.TimeoutSeconds == 0 || time.Now().Before(deadline) {
-		done, err := m.step(ctx, problem, methods, queue, result)
+		done, err := m.step(ctx, methods, queue, spent, result)
 		if err != nil {
 			return nil, err
 		}
@@ -98,25 +104,68 @@ func consolidateOnce(problem *Problem) (*Consolidation, error) {
 	return result, nil
 }
 
+// ledger keeps what budgets of nodes allowed at first, by reason and NodePool,
+// and how many nodes have gone since. It is nil when those do not count any more.
+type ledger struct {
+	start map[karpv1.DisruptionReason]map[string]int
+	gone  map[string]int
+}
+
+// newLedger asks for the budgets of all methods.
+func (m *mirror) newLedger(ctx context.Context, methods []disruption.Method) (*ledger, error) {
+	found := &ledger{start: map[karpv1.DisruptionReason]map[string]int{}, gone: map[string]int{}}
+	for _, method := range methods {
+		budgets, err := disruption.BuildDisruptionBudgetMapping(ctx, m.cluster, m.clock, m.store, m.cloud, m.recorder, method.Reason())
+		if err != nil {
+			return nil, err
+		}
+		found.start[method.Reason()] = budgets
+	}
+	return found, nil
+}
+
+// take notes that the nodes of a command go.
+func (l *ledger) take(command disruption.Command) {
+	if l == nil {
+		return
+	}
+	for _, candidate := range command.Candidates {
+		l.gone[candidate.NodePool.Name]++
+	}
+}
+
+// left is what budgets allow by NodePool when nodes that have gone still count.
+func (l *ledger) left(reason karpv1.DisruptionReason, now map[string]int) map[string]int {
+	if l == nil {
+		return now
+	}
+	left := map[string]int{}
+	for pool, allowed := range l.start[reason] {
+		left[pool] = max(0, allowed-l.gone[pool])
+	}
+	return left
+}
+
 // step finds and carries out the next commands; it says whether none is left.
-func (m *mirror) step(ctx context.Context, problem *Problem, methods []disruption.Method, queue *disruption.Queue, result *Consolidation) (bool, error) {
-	spent := 0.0
+func (m *mirror) step(ctx context.Context, methods []disruption.Method, queue *disruption.Queue, spent *ledger, result *Consolidation) (bool, error) {
+	since := 0.0
 	for _, method := range methods {
 		begin := time.Now()
-		commands, err := m.compute(ctx, method, queue)
+		commands, err := m.compute(ctx, method, queue, spent)
 		elapsed := time.Since(begin).Seconds()
-		spent += elapsed
+		since += elapsed
 		result.Seconds += elapsed
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", methodName(method), err)
 		}
 		for _, command := range commands {
+			spent.take(command)
 			carried, err := m.carryOut(ctx, command, len(result.Commands))
 			if err != nil {
 				return false, err
 			}
 			carried.Method = methodName(method)
-			carried.Seconds, spent = spent, 0
+			carried.Seconds, since = since, 0
 			carried.HourlyAfter = m.hourly()
 			result.HourlyAfter = carried.HourlyAfter
 			result.Evictions += carried.Evictions
@@ -130,7 +179,7 @@ func (m *mirror) step(ctx context.Context, problem *Problem, methods []disruptio
 }
 
 // compute is what upstream's disruption controller does to one method.
-func (m *mirror) compute(ctx context.Context, method disruption.Method, queue *disruption.Queue) ([]disruption.Command, error) {
+func (m *mirror) compute(ctx context.Context, method disruption.Method, queue *disruption.Queue, spent *ledger) ([]disruption.Command, error) {
 	candidates, totals, err := disruption.GetCandidatesWithTotals(ctx, m.cluster, m.store, m.recorder, m.clock, m.cloud,
 		method.ShouldDisrupt, method.Class(), queue, nil)
 	if err != nil || len(candidates) == 0 {
@@ -143,7 +192,7 @@ func (m *mirror) compute(ctx context.Context, method disruption.Method, queue *d
 	if err != nil {
 		return nil, err
 	}
-	commands, err := method.ComputeCommands(ctx, budgets, candidates...)
+	commands, err := method.ComputeCommands(ctx, spent.left(method.Reason(), budgets), candidates...)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type Problem struct {
 	Runs             int                             `json:"runs"`
 	TimeoutSeconds   float64                         `json:"timeoutSeconds"`
 	Now              time.Time                       `json:"now"`
+	AtOnce           bool                            `json:"atOnce"`
 	PreferencePolicy options.PreferencePolicy        `json:"preferencePolicy"`
 	MinValuesPolicy  options.MinValuesPolicy         `json:"minValuesPolicy"`
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import exhaust
+from solver.search import exhaust, linear
 from solver.search import field as fields
 from tests.solver import brute, tiny
 
@@ -120,3 +121,21 @@ def test_too_many_patterns_are_not_counted():
     field = fields.make(problem, np.arange(1), problem.counts > 0)
 
     assert exhaust.patterns(field, problem.counts, np.zeros(8), 1e9, lambda: False) is None
+
+
+def test_a_cover_without_a_bound_in_time(monkeypatch: pytest.MonkeyPatch):
+    """A solver that stops before it has a bound says minus infinity; the cover then costs at least nothing."""
+    exact = linear.solve_mixed
+
+    def in_a_hurry(*arguments: Any, **named: Any) -> linear.MixedAnswer:
+        return dataclasses.replace(exact(*arguments, **named), bound=-np.inf)
+
+    monkeypatch.setattr(linear, "solve_mixed", in_a_hurry)
+    problem = drawn(0)
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    rows = exhaust.patterns(field, problem.counts, np.zeros(len(problem.counts)), 1e9, lambda: False)
+    assert rows is not None
+    found = exhaust.cover(problem, field, rows, [], problem.counts, seed=0, time_limit=60.0)
+
+    assert found is not None
+    assert found.bound == 0
