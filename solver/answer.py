@@ -158,6 +158,7 @@ def searched(
     without. Plans that remove nodes have no turns.
     """
     settings = params_of(asked, run)
+    until = 0.0 if asked.deterministic else run.clock() + asked.time_limit
     if run.warm is not None:
         settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
     found = engine.search(build.problem, settings)
@@ -167,7 +168,7 @@ def searched(
     def rebuild(later: Mapping[str, int]) -> builds.Build:
         return builds.build_problem(of, known, asked, turns=later)
 
-    better = turns.search(build, found, rebuild, params_of(asked, run))
+    better = turns.search(build, found, rebuild, params_of(asked, run), until, insist=run.relax)
     return [(build, found)] if better is None else [better, (build, found)]
 
 

@@ -23,34 +23,35 @@ from solver import problem as problems
 from solver.disruption import worth
 from solver.search import engine, params
 
-TRIES = 3
-"""Further turns that are tried at most."""
 SHARE = 0.2
-"""Of the time limit for each further turn, when the search has used it up."""
+"""Of the time limit for a try, at most; less time than this is not worth one."""
 
 Turns = Mapping[str, int]
 Rebuild = Callable[[Turns], builds.Build]
 
 
 def search(
-    build: builds.Build, found: params.Found, rebuild: Rebuild, settings: params.Params
+    build: builds.Build, found: params.Found, rebuild: Rebuild, settings: params.Params, until: float, *, insist: bool
 ) -> tuple[builds.Build, params.Found] | None:
     """
     What places more pods by giving some of them a later turn, None where nothing does.
 
-    `rebuild` makes the problem with turns (`build.build_problem`). How good a plan with turns is, is not proved.
+    `rebuild` makes the problem with turns (`build.build_problem`). `until` is when the time is over, by the clock; with
+    `insist` one try may go beyond it. How good a plan with turns is, is not proved.
     """
     best = build, found
-    spent = sum(phase.seconds for phase in found.phases)
-    for choose in (_left_out, _yielding, _left_out)[:TRIES]:
+    limit = settings.time_limit * SHARE
+    for choose in (_left_out, _yielding, _left_out):
+        over = not settings.deterministic and settings.clock() + limit > until
+        if settings.stop() or (over and not insist):
+            break
         turns = choose(*best)
         if not turns:
             continue
+        insist = False
         again = rebuild(turns)
-        limit = max(settings.time_limit - spent, settings.time_limit * SHARE)
         start = _carried_over(best[0].problem, best[1].solution, again.problem)
         trial = engine.search(again.problem, dataclasses.replace(settings, time_limit=limit, warm=start))
-        spent += sum(phase.seconds for phase in trial.phases)
         if trial.value.unplaced < best[1].value.unplaced:
             phases = (*best[1].phases, *trial.phases)
             best = again, dataclasses.replace(trial, bound=None, optimal=False, phases=phases)
