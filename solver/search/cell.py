@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,8 +276,7 @@ class CellPacker:
         kind = packing.kind[stay]
         pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
         rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self.budget.over)
-        for _ in range(REPACKED):
-            new = self._pack_rest(cell, pool, kind)
+        for new in itertools.islice(self._packings(cell, pool, kind), REPACKED):
             joined = pack.Packing(kind, rows, packing.left).joined(new)
             if not new.left.any() and joined.cost(cell.field) <= cell.cost():
                 cell.packing = joined
@@ -328,7 +328,8 @@ class CellPacker:
         until = start
 
         def stop() -> bool:
-            return self.budget.over(until)
+            good = bound is not None and self.settings.gap > 0 and cell.cost() <= bound() * (1 + self.settings.gap)
+            return good or self.budget.over(until)
 
         def proved(value: float) -> bool:
             """Whether the plan is so far above a master of this value that the bound is hardly what is left to improve."""
@@ -358,31 +359,42 @@ class CellPacker:
         return columns
 
     def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:
-        """Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest."""
+        """
+        Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest, until the budget would
+        not hold another packing, or `stop`.
+        """
         assert cell.packer is not None
         worth = max(float(cell.counts @ cell.packer.value), 1e-9)
-        for kind, rows, left in (columns.whole(master, cell.counts), columns.dive(master, self.rng, stop)):
+        for dive in (False, True):
+            kind, rows, left = columns.dive(master, self.rng, stop) if dive else columns.whole(master, cell.counts)
             takes = cell.took * float(left @ cell.packer.value) / worth
+            packings = self._packings(cell, left, kind)
             for _ in range(ROUNDINGS):
                 if self.budget.over(1.0 - takes):
                     break
-                rest = self._pack_rest(cell, left, kind)
-                packing = pack.Packing(kind, rows, left).joined(rest)
+                packing = pack.Packing(kind, rows, left).joined(next(packings))
                 cell.packer.shrink(packing.kind, packing.counts, cell.limits)
                 if cell.improved_by(packing):
                     cell.packing = packing
                 if not left.any() or stop():
                     break
+            if stop():
+                break
 
     def _pack_rest(self, cell: Cell, left: Ints, stay: Ints) -> pack.Packing:
         """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,)."""
+        return next(self._packings(cell, left, stay))
+
+    def _packings(self, cell: Cell, left: Ints, stay: Ints) -> Iterator[pack.Packing]:
+        """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,): one random packing after another."""
         assert cell.packer is not None
-        if not left.any():
-            return pack.nothing(left)
-        merged = merge.merge(cell.field, left.astype(np.float64), up=True)
-        limits = None if cell.limits is None else cell.limits.less(stay)
-        volumes = self._guide(merged, None, limits)
-        return pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged, limits)
+        volumes = None
+        if left.any():
+            merged = merge.merge(cell.field, left.astype(np.float64), up=True)
+            limits = None if cell.limits is None else cell.limits.less(stay)
+            volumes = self._guide(merged, None, limits)
+        while True:
+            yield pack.nothing(left) if volumes is None else cell.packer.construct(left, volumes, merged, limits)
 
 
 def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Generator) -> problems.Solution:
