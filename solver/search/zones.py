@@ -91,7 +91,7 @@ def wish(
         mean = np.zeros((len(first), len(resources)))
         np.add.at(mean, inverse, weighted)
         mean /= np.maximum(total, 1)[:, None]
-        capped.add(*_add_kinds(program, field, mean, volumes, index), field)
+        capped.add(*_add_kinds(program, field, mean, volumes, index, strong=time_limit is not None), field)
         volumes.add_room(program, room, mean, index)
     volumes.demand(program, total)
     capped.close(program)
@@ -145,9 +145,12 @@ def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: l
 
 
 def _add_kinds(
-    program: rows.Program, field: fields.Field, requests: Floats, volumes: rows.Volumes, cell: int
+    program: rows.Program, field: fields.Field, requests: Floats, volumes: rows.Volumes, cell: int, *, strong: bool
 ) -> tuple[Ints, Ints]:
-    """Volumes on kinds of new node in one cell; the fractional node numbers (M,) and their kinds (M,)."""
+    """
+    Volumes on kinds of new node in one cell, `strong` with dual feasible rows (`compact`); the fractional node numbers (M,)
+    and their kinds (M,).
+    """
     nodes: list[int] = []
     kinds: list[int] = []
     share = compact.shares(requests, field.room)
@@ -162,7 +165,11 @@ def _add_kinds(
         kinds.append(kind)
         volume = volumes.add(program, usable, np.inf, cell)
         for r in range(requests.shape[1]):
-            program.row(np.append(volume, node), np.append(share[usable, kind, r], -1.0), -np.inf, 0.0)
+            taken = [share[usable, kind, r]]
+            if strong and (taken[0] > compact.BIG_POD).any():
+                taken += [compact.dual_feasible(taken[0], k) for k in (1, 2, 3)]
+            for weight in taken:
+                program.row(np.append(volume, node), np.append(weight, -1.0), -np.inf, 0.0)
         for rule in range(both.shape[1]):
             alone = both[usable, rule]
             if alone.any() and field.host.firm[rule]:
