@@ -87,11 +87,11 @@ class NodeClasses:
         self._prices: tuple[Any, float] | None = None
 
     def tick(self) -> float:
-        """Look at every node class once."""
+        """Look at every node class once. Raises `errors.OVHError` when OVH did not answer about one of them."""
         shared = self._world
         if not shared.mirror.synced():
             return 0.2
-        present = set()
+        present, failed = set(), None
         for item in shared.mirror.all(kinds.NODE_CLASS):
             try:
                 held = self._hold(item)
@@ -102,10 +102,16 @@ class NodeClasses:
             except (apis.ConflictError, apis.NotFoundError):
                 # It has changed or gone since it was read: the next pass looks again.
                 present.add(item["metadata"]["name"])
+            except errors.OVHError as error:
+                # That of another project may well answer.
+                present.add(item["metadata"]["name"])
+                failed = error
         # Somebody may have taken the finalizer off a class: OVH has still to be asked to take its nodes away.
         with shared.lock:
             for name in set(shared.places) - present - set(users(shared)):
                 del shared.places[name]
+        if failed is not None:
+            raise failed
         ready = all(place.ready for place in shared.places.values()) and bool(present)
         ready = ready and not any(map(world.deleting, shared.mirror.all(kinds.NODE_CLASS)))
         return shared.settings.node_class_interval if ready else min(10.0, shared.settings.node_class_interval)

@@ -150,6 +150,22 @@ def test_a_class_whose_credentials_are_gone_is_no_prisoner(classes):
     assert not classes.there()
 
 
+def test_an_ovh_that_does_not_answer_for_one_cluster_holds_no_other_up():
+    """Each class is looked at; what was known of the silent one stands."""
+    with running.serve(running.simulation(running.ONE_ZONE, running.THREE_ZONES)) as served:
+        classes = Classes(served)
+        other = classes.on.get(kinds.NODE_CLASS, "default")
+        other["metadata"] = {"name": "other"}
+        other["spec"] |= {"kubeId": served.cluster(1).id, "region": running.THREE_ZONES}
+        classes.on.put(kinds.NODE_CLASS, other)
+        served.fault("error", method="GET", path=f"*/kube/{served.cluster(0).id}", status=503, count=50)
+        with pytest.raises(errors.OVHError):
+            classes.loop.tick()
+
+        assert set(classes.on.world.places) == {"other"}
+        assert classes.on.world.places["other"].ready
+
+
 def test_a_class_that_nobody_uses_goes_at_once(classes):
     """Claims of the same class name of another provider do not count."""
     other = make.claim("theirs", finalizers=["x"])
