@@ -137,9 +137,11 @@ class Context:
     claims: storage.Usage
     table: table.LabelTable
     class_kinds: problem.Ints = dataclasses.field(init=False)
+    class_turns: problem.Ints = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.class_kinds = np.array([each.kind for each in self.classes], dtype=np.int64)
+        self.class_turns = np.array([each.turn for each in self.classes], dtype=np.int64)
 
     def parts(self, part_of: Callable[[PodClass], Part]) -> list[tuple[Part, problem.Ints]]:
         """The different values of a part of the classes, each with the indices of the classes that have it."""
@@ -154,7 +156,8 @@ class Context:
 
     def by_turn(self, turn: int) -> problem.Mask:
         """Classes whose pods are there, or come too, when those of a turn are placed (C,)."""
-        return np.array([each.turn <= turn for each in self.classes], dtype=np.bool_)
+        found: problem.Mask = self.class_turns <= turn
+        return found
 
     @property
     def soft(self) -> bool:
