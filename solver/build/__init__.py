@@ -334,30 +334,12 @@ def _problem(about: context.Context, built: builder.Builder, leave: Leave) -> pr
     asked = about.options
     index = {place.name: number for number, place in enumerate(about.places)}
     assert built.pools is not None
-    return problem.Problem(
-        resources=tuple(built.resources),
-        classes=tuple(
-            problem.PodClass(each.name, each.pods, each.spec.priority, each.residents) for each in about.classes
-        ),
-        nodes=tuple(_node(place, leave.removable.get(place.name)) for place in about.places),
-        offers=about.offers,
-        requests=np.stack(built.requests, axis=1),
-        node_room=np.stack([room[:nodes] for room in built.room], axis=1),
-        offer_room=np.stack([room[nodes:] for room in built.room], axis=1),
-        node_ok=np.ascontiguousarray(ok[:, :nodes]),
-        offer_ok=np.ascontiguousarray(ok[:, nodes:]),
-        node_penalty=built.penalty[:, :nodes],
-        offer_penalty=built.penalty[:, nodes:],
-        offer_rank=built.rank,
-        pools=built.pools,
-        topologies=tuple(built.topologies),
-        spreads=tuple(built.spreads),
-        exclusions=tuple(built.exclusions),
-        attractions=tuple(built.attractions),
-        common_domains=tuple(built.common_domains),
-        shared_amounts=tuple(built.shared_amounts),
-        min_values=tuple(built.min_values),
-        caps=tuple(built.caps),
+    pod_classes = tuple(
+        problem.PodClass(each.name, each.pods, each.spec.priority, each.residents) for each in about.classes
+    )
+    existing = tuple(_node(place, leave.removable.get(place.name)) for place in about.places)
+    return dataclasses.replace(
+        built.as_problem(pod_classes, existing, about.offers, ok, built.pools),
         node_charge=asked.node_charge,
         preference_price=asked.preference_price,
         removal_caps=tuple(

@@ -137,30 +137,8 @@ def _alone(build: builds.Build, each: rule.Rule) -> problem.Problem:
     """The problem with nothing in it but one rule."""
     of = build.problem
     built = rules.compile_alone(build.context, build.built, each)
-    nodes = len(of.nodes)
-    ok = built.refused == 0
-    return dataclasses.replace(
-        of,
-        resources=tuple(built.resources),
-        requests=_stacked(built.requests, len(of.classes)),
-        node_room=_stacked([room[:nodes] for room in built.room], nodes),
-        offer_room=_stacked([room[nodes:] for room in built.room], len(of.offers)),
-        node_ok=ok[:, :nodes],
-        offer_ok=ok[:, nodes:],
-        pools=built.pools if built.pools is not None else _boundless(of.pools),
-        topologies=tuple(built.topologies),
-        spreads=tuple(built.spreads),
-        exclusions=tuple(built.exclusions),
-        attractions=tuple(built.attractions),
-        common_domains=tuple(built.common_domains),
-        shared_amounts=tuple(built.shared_amounts),
-        min_values=tuple(built.min_values),
-        caps=tuple(built.caps),
-    )
-
-
-def _stacked(columns: Sequence[problem.Ints], rows: int) -> problem.Ints:
-    return np.stack(columns, axis=1) if columns else np.zeros((rows, 0), dtype=np.int64)
+    pools = built.pools if built.pools is not None else _boundless(of.pools)
+    return built.as_problem(of.classes, of.nodes, of.offers, built.refused == 0, pools)
 
 
 def _boundless(pools: problem.OvhPools) -> problem.OvhPools:

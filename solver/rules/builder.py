@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -120,6 +120,52 @@ class Builder:
         mask[list(classes)] = True
         return mask
 
+    def as_problem(
+        self,
+        classes: tuple[problem.PodClass, ...],
+        nodes: tuple[problem.ExistingNode, ...],
+        offers: tuple[problem.Offer, ...],
+        ok: problem.Mask,
+        pools: problem.OvhPools,
+    ) -> problem.Problem:
+        """
+        What rules wrote, as a problem; what it costs beyond prices is for the caller to add.
+
+        Parameters
+        ----------
+        classes, nodes, offers: what the indices stand for.
+        ok: (C, P) which class may go where.
+        pools: OVH pools.
+        """
+        size = self.nodes
+        return problem.Problem(
+            resources=tuple(self.resources),
+            classes=classes,
+            nodes=nodes,
+            offers=offers,
+            requests=_stacked(self.requests, self.classes),
+            node_room=_stacked([room[:size] for room in self.room], size),
+            offer_room=_stacked([room[size:] for room in self.room], self.offers),
+            node_ok=np.ascontiguousarray(ok[:, :size]),
+            offer_ok=np.ascontiguousarray(ok[:, size:]),
+            node_penalty=self.penalty[:, :size],
+            offer_penalty=self.penalty[:, size:],
+            offer_rank=self.rank,
+            pools=pools,
+            topologies=tuple(self.topologies),
+            spreads=tuple(self.spreads),
+            exclusions=tuple(self.exclusions),
+            attractions=tuple(self.attractions),
+            common_domains=tuple(self.common_domains),
+            shared_amounts=tuple(self.shared_amounts),
+            min_values=tuple(self.min_values),
+            caps=tuple(self.caps),
+        )
+
     def _add(self, key: str, domains: tuple[str, ...], codes: problem.Ints) -> int:
         self.topologies.append(problem.Topology(key, domains, codes[: self.nodes], codes[self.nodes :]))
         return len(self.topologies) - 1
+
+
+def _stacked(columns: Sequence[problem.Ints], rows: int) -> problem.Ints:
+    return np.stack(columns, axis=1) if columns else np.zeros((rows, 0), dtype=np.int64)
