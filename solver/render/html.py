@@ -124,32 +124,15 @@ def _cards(plan: plans.Plan) -> str:
 
 
 def _kinds(plan: plans.Plan) -> str:
-    kinds = people.kinds(plan.create)
-    rows: list[Row] = [
-        (
-            len(same),
-            f"{key[1]}{' (monthly)' if key[3] else ''}",
-            key[2],
-            key[0],
-            sum(len(n.pods) for n in same),
-            money.text(key[4] * len(same)),
-            money.monthly(key[4] * len(same)),
-        )
-        for key, same in kinds
-    ]
-    total = sum(n.hourly for n in plan.create)
-    pods = sum(len(n.pods) for n in plan.create)
-    rows.append((len(plan.create), "total", "", "", pods, money.text(total), money.monthly(total)))
     picture = svg.bars(
         [
             (f"{len(same)} × {key[1]} {key[2]}", key[4] * len(same) / 1e6, f"{money.text(key[4] * len(same))} €/h")
-            for key, same in kinds
+            for key, same in people.kinds(plan.create)
         ],
         "EUR per hour by kind of node",
     )
-    heads = ["NODES", "FLAVOR", "ZONE", "NODEPOOL", "PODS", "EUR/HOUR", "EUR/MONTH"]
-    numbers = ["NODES", "PODS", "EUR/HOUR", "EUR/MONTH"]
-    return _section("What to buy, and what it costs", _table(heads, rows, numbers, total=True), picture)
+    table = _table(["NODES", *people.BOUGHT], people.bought(plan.create), ["NODES", *people.BOUGHT[3:]], total=True)
+    return _section("What to buy, and what it costs", table, picture)
 
 
 def _use(plan: plans.Plan) -> str:
@@ -167,14 +150,9 @@ def _use(plan: plans.Plan) -> str:
 def _gone(plan: plans.Plan) -> str:
     if not plan.delete:
         return ""
-    rows = [
-        (n.node, n.flavor, n.zone, n.node_pool, n.reason, people.moved(plan, n), money.text(n.hourly))
-        for n in plan.delete
-    ]
-    heads = ["NODE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
     text = _section(
         "What goes",
-        _table(heads, rows, ["PODS MOVED", "EUR/HOUR"]),
+        _table(["NODE", *people.GONE], people.gone(plan, plan.delete), people.GONE[-2:]),
         svg.bars(
             [
                 ("before", plan.cost.before / 1e6, f"{money.text(plan.cost.before)} €/h"),

@@ -103,48 +103,33 @@ def kinds(nodes: Sequence[plans.NewNode]) -> list[tuple[Kind, list[plans.NewNode
     return sorted(found.items())
 
 
+BOUGHT = ("FLAVOR", "ZONE", "NODEPOOL", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH")
+"""Columns of `bought` after the number of nodes; from PODS on they are figures."""
+
+
+def bought(nodes: Sequence[plans.NewNode]) -> list[tuple[object, ...]]:
+    """How many new nodes of each kind there are, what they hold and what they cost, and a last row with the sums."""
+    rows = [
+        _bought(same, flavor + (" (monthly)" if monthly else ""), zone, pool)
+        for (pool, flavor, zone, monthly, _), same in kinds(nodes)
+    ]
+    return [*rows, _bought(nodes, "total", "", "")]
+
+
+def _bought(nodes: Sequence[plans.NewNode], *name: str) -> tuple[object, ...]:
+    hourly = sum(n.hourly for n in nodes)
+    full = f"{100 * share(nodes, 'cpu'):.0f}%", f"{100 * share(nodes, 'memory'):.0f}%"
+    return (len(nodes), *name, sum(len(n.pods) for n in nodes), *full, money.text(hourly), money.monthly(hourly))
+
+
 def _kinds(nodes: Sequence[plans.NewNode]) -> str:
-    rows = []
-    for (pool, flavor, zone, monthly, hourly), same in kinds(nodes):
-        rows.append(
-            (
-                len(same),
-                flavor + (" (monthly)" if monthly else ""),
-                zone,
-                pool,
-                sum(len(n.pods) for n in same),
-                _used(same, "cpu"),
-                _used(same, "memory"),
-                money.text(hourly * len(same)),
-                money.monthly(hourly * len(same)),
-            )
-        )
-    total = sum(n.hourly for n in nodes)
-    rows.append(
-        (
-            len(nodes),
-            "total",
-            "",
-            "",
-            sum(len(n.pods) for n in nodes),
-            _used(nodes, "cpu"),
-            _used(nodes, "memory"),
-            money.text(total),
-            money.monthly(total),
-        )
-    )
-    heads = ["CREATE", "FLAVOR", "ZONE", "NODEPOOL", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH"]
-    return columns.table(heads, rows, right=["CREATE", "PODS", "CPU", "MEMORY", "EUR/HOUR", "EUR/MONTH"])
+    return columns.table(["CREATE", *BOUGHT], bought(nodes), right=["CREATE", *BOUGHT[3:]])
 
 
 def share(nodes: Sequence[plans.NewNode], resource: str) -> float:
     """How much of a resource is requested, as a share of what the nodes have; 0 when they have none."""
     there = sum(n.allocatable.get(resource, 0) for n in nodes)
     return sum(n.requests.get(resource, 0) for n in nodes) / there if there else 0.0
-
-
-def _used(nodes: Sequence[plans.NewNode], resource: str) -> str:
-    return f"{100 * share(nodes, resource):.0f}%"
 
 
 def _nodes(nodes: Sequence[plans.NewNode]) -> str:
@@ -192,6 +177,15 @@ def names(pods: Sequence[str]) -> str:
     return shown + (f",… ({len(pods)} in all)" if len(pods) > 3 else "")
 
 
+GONE = ("FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR")
+"""Columns of `gone` after the node's name."""
+
+
+def gone(plan: plans.Plan, nodes: Sequence[plans.GoneNode]) -> list[tuple[object, ...]]:
+    """Nodes of a plan that go, one a row."""
+    return [(n.node, n.flavor, n.zone, n.node_pool, n.reason, moved(plan, n), money.text(n.hourly)) for n in nodes]
+
+
 def moved(plan: plans.Plan, node: plans.GoneNode) -> int:
     """How many pods of a node that goes get another place; others end with it."""
     return sum(pod in plan.placements for pod in node.pods)
@@ -199,13 +193,12 @@ def moved(plan: plans.Plan, node: plans.GoneNode) -> int:
 
 def _gone(plan: plans.Plan, *, all_of_them: bool) -> str:
     shown = plan.delete if all_of_them else plan.delete[:GONE_SHOWN]
-    rows = [(n.node, n.flavor, n.zone, n.node_pool, n.reason, moved(plan, n), money.text(n.hourly)) for n in shown]
+    rows = gone(plan, shown)
     if len(shown) < len(plan.delete):
         rest = plan.delete[len(shown) :]
         pods, hourly = sum(moved(plan, n) for n in rest), sum(n.hourly for n in rest)
         rows.append((f"… and {len(rest)} more", "", "", "", "", pods, money.text(hourly)))
-    heads = ["DELETE", "FLAVOR", "ZONE", "NODEPOOL", "REASON", "PODS MOVED", "EUR/HOUR"]
-    return columns.table(heads, rows, right=["PODS MOVED", "EUR/HOUR"])
+    return columns.table(["DELETE", *GONE], rows, right=GONE[-2:])
 
 
 def _moves(plan: plans.Plan, *, all_of_them: bool) -> str:
