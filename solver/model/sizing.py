@@ -8,7 +8,7 @@ slots only where an optimal solution cannot need them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -111,11 +111,12 @@ def without_domains(problem: Problem) -> Problem | None:
     return simpler if len(set(kinds(simpler))) < len(set(kinds(problem))) else None
 
 
-def roomy(problem: Problem) -> Problem:
+def roomy(problem: Problem, groups: Sequence[Ints] | None = None) -> Problem:
     """
-    The problem with a single offer of boundless room for each kind of offer, and no rule that looks at single new nodes.
+    The problem with a single offer of boundless room for each kind of offer, and no rule that looks at single nodes.
 
-    What can be placed is placed there too, with no more unmet preferences and no lower rank.
+    What can be placed is placed there too, with no more unmet preferences and no lower rank. `groups` of offers that agree for
+    all rules across nodes may stand in place of kinds.
     """
     simpler = dataclasses.replace(
         problem,
@@ -129,8 +130,9 @@ def roomy(problem: Problem) -> Problem:
         pools=dataclasses.replace(problem.pools, size=problem.pools.size + 1, new_pools=len(problem.offers)),
     )
     holds = variables.capacity(problem)[1] > 0
-    kind = kinds(simpler)
-    groups = [np.flatnonzero([k == wanted for k in kind]) for wanted in dict.fromkeys(kind)]
+    if groups is None:
+        kind = kinds(simpler)
+        groups = [np.flatnonzero([k == wanted for k in kind]) for wanted in dict.fromkeys(kind)]
     first = [int(offers[0]) for offers in groups]
     shape = len(groups), len(problem.classes)
 

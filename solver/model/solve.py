@@ -7,16 +7,14 @@ is already reached by the hint is not solved at all.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from ortools.sat.python import cp_model
 
 from solver import evaluate
-from solver.model import blocks, objective, sizing, translate
+from solver.model import blocks, objective, sizing, stopping, translate
 from solver.model.variables import Variables
 from solver.problem import Problem, Solution, Value
 
@@ -87,7 +85,7 @@ def solve_direct(
         seed=seed,
         workers=1 if deterministic else workers,
         cost_lower=cost_lower,
-        should_stop=should_stop or _never,
+        should_stop=should_stop or stopping.never,
     ).solve(hint, upper, slots)
 
 
@@ -265,7 +263,7 @@ class _Run:
         """Minimise one stage and keep what is found; also a bound on the stage's last number, if there is one."""
         built.model.minimize(stage.total.expr)
         solver = self._solver(seconds)
-        with _watched(solver, self.should_stop):
+        with stopping.watched(solver, self.should_stop):
             status = solver.solve(built.model)
         self.clock.spent += solver.response_proto.deterministic_time
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
@@ -318,30 +316,3 @@ class _Built:
 def _highest(*bounds: int | None) -> int | None:
     """The best of the lower bounds that are known."""
     return max((b for b in bounds if b is not None), default=None)
-
-
-def _never() -> bool:
-    return False
-
-
-@contextlib.contextmanager
-def _watched(solver: cp_model.CpSolver, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Stop the solver soon after `should_stop` says so."""
-    if should_stop is _never:
-        yield
-        return
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            if should_stop():
-                solver.stop_search()
-                return
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -108,6 +108,8 @@ class Engine:
             exact.enumerate(whole)
             self.patterns += exact.patterns
             if not self.known.optimal and not (self.settings.gap and self.known.done()):
+                exact.whole(self.narrow if self.is_exact() else None)
+            if not self.known.optimal and not (self.settings.gap and self.known.done()):
                 exact.direct()
         if not self.known.done():
             self.relax(whole, strong=True)

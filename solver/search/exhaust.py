@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def on_nodes(problem: problems.Problem, field: fields.Field, counts: Ints, duals
     for node in range(len(problem.nodes)):
         ok, room = problem.node_ok[:, node], problem.node_room[node]
         free = room[field.resources].astype(np.float64)
-        found = _full(field, ok & bool((room >= 0).all()), free, counts, duals, 0.0)
+        found = full(field, ok & bool((room >= 0).all()), free, counts, duals, 0.0)
         if found is None or len(found) > PATTERNS:
             return None
         result.append(found)
@@ -91,10 +91,41 @@ def on_nodes(problem: problems.Problem, field: fields.Field, counts: Ints, duals
 
 
 def _of_kind(field: fields.Field, kind: int, counts: Ints, duals: Floats, least: float) -> Ints | None:
-    return _full(field, field.ok[:, kind], field.room[kind], counts, duals, least)
+    return full(field, field.ok[:, kind], field.room[kind], counts, duals, least)
 
 
-def _full(field: fields.Field, ok: Mask, room: Floats, counts: Ints, duals: Floats, least: float) -> Ints | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Company:
+    """
+    Rules between pods of one node: classes that do not meet (C, C), on the diagonal those that are alone of their kind,
+    and spreads: of `member` (C, S) there are at most `most` (S,) where an `owner` (C, S) is.
+    """
+
+    apart: Mask
+    owner: Mask
+    member: Mask
+    most: Ints
+
+    def broken(self, made: Ints) -> Mask:
+        """Which contents (P, C) are above a spread."""
+        return np.asarray(((made @ self.owner > 0) & (made @ self.member > self.most)).any(axis=1))
+
+    def refuses(self, made: Ints, c: int) -> Mask:
+        """Which contents (P, C) take no further pod of a class."""
+        one_more = made.copy()
+        one_more[:, c] += 1
+        return np.asarray((made[:, self.apart[c]] > 0).any(axis=1) | self.broken(one_more))
+
+
+def full(
+    field: fields.Field,
+    ok: Mask,
+    room: Floats,
+    counts: Ints,
+    duals: Floats,
+    least: float,
+    company: Company | None = None,
+) -> Ints | None:
     """Full patterns (P, C) of this room that are worth at least `least`, class after class, the largest first."""
     fits = (counts > 0) & ok & (field.requests <= room).all(axis=1)
     share = (field.requests / np.maximum(room, 1.0)).max(axis=1)
@@ -107,6 +138,10 @@ def _full(field: fields.Field, ok: Mask, room: Floats, counts: Ints, duals: Floa
         most = np.full(len(made), counts[c])
         if asked.any():
             most = np.minimum(most, np.floor(left[:, asked] / need[asked]).min(axis=1)).astype(np.int64)
+        if company is not None:
+            if company.apart[c, c]:
+                most = np.minimum(most, 1)
+            most[(made[:, company.apart[c]] > 0).any(axis=1)] = 0
         if (most + 1).sum() > PARTIAL:
             return None
         parent = np.repeat(np.arange(len(made)), most + 1)
@@ -115,11 +150,14 @@ def _full(field: fields.Field, ok: Mask, room: Floats, counts: Ints, duals: Floa
         made = made[parent]
         made[:, c] = number
         hopeful = worth + _promise(field, counts, duals, order[position + 1 :], left) >= least - 1e-6
+        if company is not None:
+            hopeful &= ~company.broken(made)
         made, left, worth = made[hopeful], left[hopeful], worth[hopeful]
-    full = np.ones(len(made), dtype=np.bool_)
+    whole = np.ones(len(made), dtype=np.bool_)
     for c in order:
-        full &= (made[:, c] >= counts[c]) | (field.requests[c] > left).any(axis=1)
-    return made[full]
+        no_more = (made[:, c] >= counts[c]) | (field.requests[c] > left).any(axis=1)
+        whole &= no_more if company is None else no_more | company.refuses(made, c)
+    return made[whole]
 
 
 def _promise(field: fields.Field, counts: Ints, duals: Floats, rest: list[int], left: Floats) -> Floats:
@@ -156,29 +194,29 @@ def cover(
     is no answer within the limit.
     """
     asked = np.flatnonzero(counts)
-    charged = [kinds for kinds in _charged(problem, field) if np.isin(rows.kind, kinds).any()]
-    bought, size, pools = len(rows.kind), len(rows.kind) + sum(map(len, there)), len(charged)
+    fees = [kinds for kinds in charged(problem, field.twins) if np.isin(rows.kind, kinds).any()]
+    new, size, pools = len(rows.kind), len(rows.kind) + sum(map(len, there)), len(fees)
     contents = np.concatenate([rows.counts, *there])[:, asked]
     needed = -(-counts[asked] // np.maximum(contents, 1))
     most = np.where(contents > 0, needed, 0).max(axis=1)
-    most[bought:] = 1
+    most[new:] = 1
     charge = np.full(pools, float(problem.pools.charge))
     program = linear.Program(
-        cost=np.concatenate([field.cost[rows.kind], np.zeros(size - bought), charge]),
+        cost=np.concatenate([field.cost[rows.kind], np.zeros(size - new), charge]),
         low=np.zeros(size + pools),
         high=np.concatenate([most, np.ones(pools)]).astype(np.float64),
     )
     held = program.add_rows(counts[asked].astype(np.float64), np.full(len(asked), np.inf))
     program.add_entries(held[:, None], np.arange(size)[None, :], contents.T.astype(np.float64))
-    at = bought + np.cumsum([0, *map(len, there)])
+    at = new + np.cumsum([0, *map(len, there)])
     for first, last in itertools.pairwise(at):
         row = program.add_rows(np.array([-np.inf]), np.array([1.0]))
         program.add_entries(row, np.arange(first, last), np.ones(last - first))
     for cap in problem.caps:
         row = program.add_rows(np.array([-np.inf]), np.array([float(cap.room)]))
         least = np.array([cap.per_offer[twins].min() for twins in field.twins])[rows.kind]
-        program.add_entries(row[:, None], np.arange(bought)[None, :], least[None, :].astype(np.float64))
-    for index, kinds in enumerate(charged):
+        program.add_entries(row[:, None], np.arange(new)[None, :], least[None, :].astype(np.float64))
+    for index, kinds in enumerate(fees):
         members = np.flatnonzero(np.isin(rows.kind, kinds))
         row = program.add_rows(np.array([-np.inf]), np.array([0.0]))
         program.add_entries(row, members, np.ones(len(members)))
@@ -195,22 +233,25 @@ def cover(
             pods = np.minimum(rows_there[index], left)
             left -= pods
             if pods.any():
-                placed[node] = _counts(pods)
-    chosen = [(int(rows.kind[p]), rows.counts[p]) for p in np.flatnonzero(times[:bought]) for _ in range(times[p])]
-    new = _deal(problem, field, chosen, left)
+                placed[node] = row_counts(pods)
+    chosen = np.repeat(np.arange(new), times[:new])
+    nodes = bought(
+        problem, zip([field.twins[k] for k in rows.kind[chosen]], dealt(rows.counts[chosen], left), strict=True)
+    )
     bound = int(np.ceil(found.bound - ROUNDING)) if np.isfinite(found.bound) else 0
-    return Cover(problems.Solution(new=new, placed=placed), bound)
+    return Cover(problems.Solution(new=nodes, placed=placed), bound)
 
 
-def _counts(row: Ints) -> problems.Counts:
+def row_counts(row: Ints) -> problems.Counts:
+    """Pods by class of one node."""
     return tuple((int(c), int(row[c])) for c in np.flatnonzero(row))
 
 
-def _charged(problem: problems.Problem, field: fields.Field) -> list[list[int]]:
+def charged(problem: problems.Problem, twins_of: Sequence[Ints]) -> list[list[int]]:
     """Groups of kinds that cannot be used without a new OVH pool; kinds that may share a pool are in one group."""
     pool_of = np.array([offer.pool for offer in problem.offers])
     groups: list[tuple[set[int], list[int]]] = []
-    for kind, twins in enumerate(field.twins):
+    for kind, twins in enumerate(twins_of):
         pools = set(pool_of[twins].tolist())
         kinds = [kind]
         for group in [g for g in groups if g[0] & pools]:
@@ -221,19 +262,22 @@ def _charged(problem: problems.Problem, field: fields.Field) -> list[list[int]]:
     return [kinds for pools, kinds in groups if not problem.pools.exists[sorted(pools)].any()]
 
 
-def _deal(
-    problem: problems.Problem, field: fields.Field, chosen: list[tuple[int, Ints]], left: Ints
-) -> tuple[tuple[int, problems.Counts], ...]:
-    """Nodes with pods that are there once each; of the twins of a kind one whose OVH pool exists and has room goes first."""
-    left = left.copy()
+def bought(problem: problems.Problem, chosen: Iterable[tuple[Ints, Ints]]) -> tuple[tuple[int, problems.Counts], ...]:
+    """Nodes with these pods (C,), each of one of these twins: one whose OVH pool exists and has room goes first."""
     free = problem.pools.free.copy()
     nodes = []
-    for kind, row in chosen:
+    for twins, pods in chosen:
+        if pods.any():
+            offer = next((int(o) for o in twins if free[problem.offers[o].pool] > 0), int(twins[0]))
+            free[problem.offers[offer].pool] -= 1
+            nodes.append((offer, row_counts(pods)))
+    return tuple(nodes)
+
+
+def dealt(rows: Iterable[Ints], left: Ints) -> Iterator[Ints]:
+    """The pods of each row that are left: each pod is there once."""
+    left = left.copy()
+    for row in rows:
         pods = np.minimum(row, left)
         left -= pods
-        twins = [int(offer) for offer in field.twins[kind]]
-        offer = next((o for o in twins if free[problem.offers[o].pool] > 0), twins[0])
-        free[problem.offers[offer].pool] -= 1
-        if pods.any():
-            nodes.append((offer, _counts(pods)))
-    return tuple(nodes)
+        yield pods

@@ -19,6 +19,8 @@ SMALL_PODS = 60
 SMALL_CLASSES = 12
 ENUMERATE_SHARE, GLANCE_SHARE = 0.2, 0.04
 """Shares of the time left for each step of enumeration, and for the incumbent before it."""
+WHOLE_SHARE = 0.4
+"""Share of the time left for patterns under rules."""
 BRANCHES = 500
 """Nodes of the search tree that a cover may take when the clock does not count."""
 
@@ -113,6 +115,26 @@ class Small:
         room = np.concatenate([problem.offer_room, problem.node_room])
         return np.asarray(((problem.requests[:, None, :] <= room[None, :, :]).all(axis=2) & ok).any(axis=1))
 
+    def whole(self, narrow: problems.Problem | None) -> None:
+        """Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole."""
+        from solver.search import whole
+
+        problem = self.problem if narrow is None else narrow
+        if not whole.applies(problem):
+            return
+        started, budget = self.known.budget.seconds(), self.known.budget
+        until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
+        clock = whole.Clock(lambda: budget.left() * WHOLE_SHARE, self.settings.seed, lambda: budget.over(until))
+        answer = whole.solve(problem, self.known.value, clock)
+        if answer.solution is not None:
+            self.known.offer(answer.solution, "exact")
+        if answer.numbers == objective_numbers(self.known.value) and answer.cost is not None:
+            if self.known.value.cost <= answer.cost:
+                self.known.proved()
+            elif not self.known.unplaced():
+                self.known.lift(float(answer.cost) * (1 - self.known.charge_share()))
+        self.known.phase("patterns", started)
+
     def direct(self) -> None:
         """The direct model over the whole problem, from the incumbent."""
         started = self.known.budget.seconds()
@@ -143,3 +165,8 @@ def direct(known: incumbent.Incumbent, time_limit: float, workers: int, stop: Ca
         known.proved()
     elif answer.cost_bound is not None and not known.unplaced():
         known.lift(float(answer.cost_bound) * (1 - known.charge_share()))
+
+
+def objective_numbers(value: problems.Value) -> tuple[int, ...]:
+    """All numbers of a value but the cost."""
+    return (*value.unplaced, value.preferences, value.rank)

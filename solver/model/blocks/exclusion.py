@@ -11,18 +11,18 @@ from solver.problem import Exclusion, Ints, Mask, Problem
 
 
 def add(model: cp_model.CpModel, problem: Problem, variables: Variables) -> None:
-    """For each exclusion and domain, see `_forbid` and `_price`."""
+    """For each exclusion and domain, see `forbid` and `_price`."""
     for exclusion in problem.exclusions:
         for domain, places in variables.domains(exclusion.topology).items():
             if domain < 0:
                 continue
             if exclusion.weight is None:
-                _forbid(model, variables, exclusion, places)
+                forbid(model, variables, exclusion, places)
             else:
                 _price(model, variables, exclusion, places, exclusion.weight)
 
 
-def _forbid(model: cp_model.CpModel, variables: Variables, exclusion: Exclusion, places: Sequence[Place]) -> None:
+def forbid(model: cp_model.CpModel, variables: Variables, exclusion: Exclusion, places: Sequence[Place]) -> None:
     """
     Keep owners and targets apart.
 
