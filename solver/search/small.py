@@ -124,7 +124,12 @@ class Small:
             return
         started, budget = self.known.budget.seconds(), self.known.budget
         until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
-        clock = whole.Clock(lambda: budget.left() * WHOLE_SHARE, self.settings.seed, lambda: budget.over(until))
+        clock = whole.Clock(
+            left=lambda: (until - budget.spent()) * self.settings.time_limit,
+            spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
+            seed=self.settings.seed,
+            stop=lambda: budget.over(until),
+        )
         answer = whole.solve(problem, self.known.value, clock)
         if answer.solution is not None:
             self.known.offer(answer.solution, "exact")

@@ -62,9 +62,10 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clock:
-    """How much work is left, in the solver's deterministic seconds; `stop` is asked often."""
+    """How much work is left, in the solver's deterministic seconds; `spend` is told of work done, `stop` is asked often."""
 
     left: Callable[[], float]
+    spend: Callable[[float], None]
     seed: int
     stop: Callable[[], bool]
 
@@ -488,7 +489,9 @@ class _Model:
         # Work is counted, not time, so that a busy machine gets the same answers; `stop` looks at the time.
         parameters.max_deterministic_time = max(0.0, clock.left())
         with stopping.watched(self.solver, clock.stop):
-            return self.solver.solve(self.model)
+            status = self.solver.solve(self.model)
+        clock.spend(self.solver.response_proto.deterministic_time)
+        return status
 
     def solution(self) -> problems.Solution | None:
         """The solution found, pods dealt out evenly; None when they do not fit onto nodes of kinds that are sums of room."""

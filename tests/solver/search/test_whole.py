@@ -11,7 +11,7 @@ from tests.solver import brute, random_problems
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
 
-CLOCK = whole.Clock(lambda: 60.0, 0, lambda: False)
+CLOCK = whole.Clock(left=lambda: 60.0, spend=lambda _: None, seed=0, stop=lambda: False)
 MOST = 30_000
 """Ways to put each pod on a node or an offer, beyond which trying everything takes too long."""
 
