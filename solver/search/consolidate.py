@@ -152,7 +152,8 @@ class Consolidation:
         """Let sets of nodes go as the relaxation says, and place their pods."""
         started = self.budget.seconds()
         tried: set[frozenset[int]] = set()
-        for removed in itertools.chain(self._whole(gone), self._sets(gone)):
+        rounded = self._sets(gone)
+        for removed in itertools.chain(itertools.islice(rounded, 1), self._whole(gone), rounded):
             if removed in tried or self.budget.over(SETS):
                 continue
             tried.add(removed)

@@ -129,12 +129,13 @@ def _program(problem: problems.Problem, *, costs: bool, strong: bool) -> tuple[l
             row = program.add_rows(np.full(1, -np.inf), np.full(1, total[r] / scale))
             program.add_entries(row, first_room + at, field.requests[room_class[at], r] / scale)
             program.add_entries(row, first_gone + members, room[members, r] / scale)
-            for size in _whole_sizes(room[members, r], field.requests[room_class[at], r]):
-                fit = np.floor(room[members, r] / size)
-                row = program.add_rows(np.full(1, -np.inf), np.full(1, fit.sum()))
-                large = at[field.requests[room_class[at], r] >= size]
-                program.add_entries(row, first_room + large, np.ones(len(large)))
-                program.add_entries(row, first_gone + members, fit)
+            asked = field.requests[room_class[at], r]
+            sizes = _whole_sizes(room[members, r], asked)
+            fit = np.floor(room[members, r] / sizes[:, None])
+            rows = program.add_rows(np.full(len(sizes), -np.inf), fit.sum(axis=1))
+            size, large = np.nonzero(asked >= sizes[:, None])
+            program.add_entries(rows[size], first_room + at[large], np.ones(len(size)))
+            program.add_entries(rows[:, None], (first_gone + members)[None, :], fit)
     for cap in problem.caps:
         scale = max(1.0, float(cap.room))
         row = program.add_rows(np.full(1, -np.inf), np.full(1, max(0, cap.room) / scale))
@@ -152,8 +153,8 @@ def _whole_sizes(room: Floats, requests: Floats) -> Floats:
     other, and of the room (N,) a good part is left then. `requests` (C,) are the sizes that there are.
     """
     sizes = np.unique(requests[requests > 0]).astype(np.float64)
-    most = WASTE * float(room.sum())
-    found: Floats = sizes[[float((np.floor(room / size) * size).sum()) < most for size in sizes]]
+    used = (np.floor(room / sizes[:, None]) * sizes[:, None]).sum(axis=1)
+    found: Floats = sizes[used < WASTE * room.sum()]
     return found[np.unique(np.linspace(0, len(found) - 1, min(len(found), SIZES)).astype(int))] if len(found) else found
 
 
