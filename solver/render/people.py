@@ -300,9 +300,16 @@ def _regret(cost: plans.Cost) -> str:
     if not cost.optimum:
         return words
     if cost.after == cost.before:
-        return f"{words}; the nodes cost {100 * (cost.after - cost.optimum) / cost.optimum:.1f} % more"
-    before, after = (100 * (each - cost.optimum) / cost.optimum for each in (cost.before, cost.after))
-    return f"{words}; before {before:.1f} % more, after {after:.1f} %"
+        return f"{words}; the nodes cost {_beyond(cost.after, cost.optimum)} % more"
+    before, after = (_beyond(each, cost.optimum) for each in (cost.before, cost.after))
+    if cost.before < cost.optimum:
+        return f"{words}; after {after} % more"
+    return f"{words}; before {before} % more, after {after} %"
+
+
+def _beyond(price: int, optimum: int) -> str:
+    """By how much a price is above the cheapest one, in percent."""
+    return f"{100 * (price - optimum) / optimum:.1f}"
 
 
 def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:

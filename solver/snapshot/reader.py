@@ -304,7 +304,8 @@ class _Reading:
             self.notes.append(f'PriorityClass "{name}" is not in the input: its pods count with priority 0; add it')
         strangers = sum(1 for pod in found.pods.values() if pod.node and pod.node not in found.nodes)
         if strangers:
-            self.notes.append(f"{strangers} pods run on nodes that are not in the input; add the nodes")
+            what = "1 pod runs on a node that is" if strangers == 1 else f"{strangers} pods run on nodes that are"
+            self.notes.append(f"{what} not in the input; add the nodes")
         classless = [c for c in found.volume_claims.values() if c.storage_class is None and not c.volume]
         if classless and not found.storage_classes:
             self.notes.append(

@@ -75,3 +75,20 @@ def test_pods_that_end_with_their_node_are_not_moved(solve):
     assert "shop/report-0" not in plan["placements"]
     (row,) = (row for row in rows if row[:1] == ["general-c6pvm"] and "Expired" in row)
     assert row[-2:-1] == ["0"]
+
+
+def test_regret_where_pods_wait(solve):
+    """A fleet that does not hold all pods yet is not called cheaper than the cheapest one for them."""
+
+    def crowd(each: Json) -> None:
+        if each["kind"] == "NodePool":
+            each["spec"]["disruption"]["budgets"] = [{"nodes": "0"}]
+        if each["kind"] == "Pod" and each["metadata"]["name"].startswith("web-"):
+            each["spec"].pop("nodeName", None)
+            each["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "14"
+            each["status"] = {"phase": "Pending"}
+
+    (line,) = (row for row in solve(change=crowd).out.splitlines() if row.startswith("from zero:"))
+
+    assert "before" not in line
+    assert "; after " in line
