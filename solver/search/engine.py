@@ -66,7 +66,7 @@ TOP_UP_SHARE, TOP_UP_IDLE = 0.2, 3
 
 
 class Engine:
-    """One search over one problem."""
+    """One search over one problem. Whoever is `hurried` when the first plan is there leaves exact methods out."""
 
     def __init__(self, problem: problems.Problem, settings: params.Params) -> None:
         self.problem = problem
@@ -76,6 +76,7 @@ class Engine:
         self.rng = np.random.default_rng(settings.seed)
         self.narrow = restrict.best_places(problem)
         self.patterns = 0
+        self.hurried = False
         self.whole_nodes: futures.Future[float | None] | None = None
 
     # -- the whole ---------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class Engine:
         self.known.phase("fill", started)
         yield
         exact = small.Small(self.known, self.rng)
-        if exact.applies():
+        if exact.applies() and not self.hurried:
             exact.enumerate(whole)
             self.patterns += exact.patterns
             if not self.known.optimal and not (self.settings.gap and self.known.done()):

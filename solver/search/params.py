@@ -90,7 +90,7 @@ class Budget:
 
     def seconds_until(self, share: float) -> float | None:
         """Seconds left until this share of the budget is spent; None when deterministic."""
-        return None if self.params.deterministic else max(0.0, self.params.time_limit * (share - self.spent()))
+        return None if self.params.deterministic else max(0.0, self.limit * (share - self.spent()))
 
     def over(self, share: float = 1.0) -> bool:
         """Whether this share of the budget is spent, or the caller wants to stop."""
