@@ -72,6 +72,12 @@ def steps(build: builds.Build, placed: assemble.Placed) -> tuple[plans.Step, ...
     return (first, *(plans.Step((), (), moves, 0) for _, moves in sorted(later.items())))
 
 
+def first(plan: plans.Plan) -> dict[str, str]:
+    """Where pods go that no step names: those of turn 0, in a plan that removes nothing."""
+    later = {pod for step in plan.steps for pod in step.move}
+    return {pod: place for pod, place in plan.placements.items() if pod not in later}
+
+
 def note(ordered: Sequence[plans.Step]) -> str:
     """The pods that come after others, in a sentence."""
     pods = sorted(pod for step in ordered[1:] for pod in step.move)

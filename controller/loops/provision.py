@@ -14,7 +14,7 @@ from collections.abc import Callable
 from controller import metrics, world
 from controller.kube import kinds
 from controller.loops import batch, claims, lastplan, notices, placement, question
-from solver import cluster, warm
+from solver import cluster, turns, warm
 from solver import plan as plans
 from solver.render import money
 from solver.snapshot import pending
@@ -93,9 +93,7 @@ class Provisioner:
         failed = len(written) < len(plan.create) and not shared.settings.dry_run
         known = {claim["metadata"]["name"] for claim in shared.mirror.all(kinds.NODE_CLAIM)}
         # Nothing is kept for pods of a later turn: they come when nodes are no longer held for those before them.
-        later = {key for step in plan.steps for key in step.move}
-        kept = {key: target for key, target in plan.placements.items() if key not in later}
-        placement.keep(shared, kept, of, known | written)
+        placement.keep(shared, turns.first(plan), of, known | written)
         notices.planned(shared, plan, of)
         lastplan.publish(shared, plan, "provisioner")
         self._retry_at = time.monotonic() + RETRY_SECONDS if failed or plan.unschedulable else None

@@ -1,6 +1,7 @@
 """The table of rules in docs/scheduling.md is true."""
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,20 @@ def test_every_rule_has_its_own_tests():
         assert model == f"tests/solver/rules/test_{rule.name}.py"
         assert all(path.startswith("tests/solver/check/") for path in others)
         assert others
+
+
+def test_the_example_in_contributing_is_the_code():
+    """The rule shown there stands in its module word for word, and its lines stand where the lists are said to have them."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+    (rule,) = (textwrap.dedent(words).strip() for kind, words in shown if kind == "python")
+    code = (ROOT / "solver/rules/host_ports.py").read_text(encoding="utf-8").replace("  # noqa: A001", "")
+    assert rule in code
+
+    lists = [
+        (ROOT / path).read_text(encoding="utf-8") for path in ("solver/rules/__init__.py", "solver/check/oracle.py")
+    ]
+    changes = [words for kind, words in shown if kind == "diff"]
+    for change, where in zip(changes, lists, strict=True):
+        lines = [line.strip().lstrip("+ ") for line in change.splitlines()]
+        assert "\n".join(f"    {line}" for line in lines[lines.index("…") + 1 :]) in where

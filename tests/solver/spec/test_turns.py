@@ -9,6 +9,7 @@ import pytest
 
 from solver import cluster
 from solver import plan as plans
+from solver import turns as later
 from tests.solver import builders as b
 from tests.solver.spec import answer
 
@@ -53,6 +54,7 @@ def test_they_come_after_those_that_carry_it():
     assert not answer.left_out(plan)
     assert turns(plan) == [{"job-0", "job-1", "job-2"}]
     assert [note for note in plan.notes if note.startswith("after all others: default/job-")]
+    assert later.first(plan).keys() == {"default/db-0", "default/db-1", "default/db-2"}
 
 
 def test_nobody_waits_where_the_end_is_even():
