@@ -287,3 +287,11 @@ class Blend:
             if not self.value < before:
                 self._fixed.low, self._fixed.high = low, high
                 self.solve()
+
+    def prefer(self, table: Ints) -> None:
+        """Take the choices of a table of pods (C, cells) where they are better over the patterns known."""
+        before, fixed = self.value, self._fixed
+        self.settle(table)
+        if self.solve() is None or not self.value < before:
+            self._fixed = fixed
+            self.solve()

@@ -49,8 +49,8 @@ IDLE_ROUNDS, PATIENCE = 20, 2.0
 More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
 twice as long as it had at the last saving.
 """
-BLEND_SHARE, DIVE_SHARE = 0.3, 0.5
-"""Of the time left, for shares from patterns; and where choices of domains are made with them."""
+BLEND_SHARE = 0.3
+"""Of the time left, for shares from patterns."""
 CELL_SHARE = 0.5
 """Of the usual time for columns, in cells for which patterns are known."""
 WHOLE_SHARE, WHOLE_REST, WHOLE_PULL = 0.1, 0.9, 0.15
@@ -258,7 +258,7 @@ class Engine:
         sharing.choose(beside)
         self.lift_wish(sharing)
         there = [blends.Known(cell.shapes, cell.packing.kind, cell.packing.counts) for cell in work]
-        blend = sharing.blend(there, self.rng, self.effort(DIVE_SHARE if sharing.dives else BLEND_SHARE))
+        blend = sharing.blend(there, self.rng, self.effort(BLEND_SHARE))
         if blend is not None:
             work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
             for cell in work:

@@ -86,6 +86,7 @@ class Sharing:
         choices = blend.rules.groups
         if self.dives and blend.run(rng, effort, RELAXED_ROUNDS) and blend.dive(choices, rng, effort):
             blend.reconsider(rng, effort)
+            blend.prefer(self.table)
         else:
             blend.settle(self.table)
         blend.run(rng, effort)
