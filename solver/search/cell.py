@@ -1,5 +1,5 @@
 """
-One cell at work: existing room first, then new nodes along the relaxation, columns, and neighbourhoods.
+One cell at work: existing room first, then new nodes along the relaxation, and columns.
 
 A cell is a set of places that no rule across nodes tells apart, with the pods that it gets (`cells`): here packing is all
 that is left to decide.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, merge, pack, params, quota, recombine, shapes, topup
+from solver.search import compact, existing, merge, pack, params, quota, shapes
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -26,17 +25,6 @@ Ints = NDArray[np.int64]
 
 Told = Callable[[patterns.Columns], bool]
 
-TOPPED_UP, RECOMBINED = 0.6, 0.1
-"""Shares of neighbourhoods that top nodes up and that recombine; the others are packed anew, by a relaxation of their own."""
-FINE = 8
-"""Pods per node from which on these count as small."""
-POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
-"""
-Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
-their pods is packed.
-"""
-NODES_PER_ROUND = 150
-"""So many nodes are topped up in a twelfth of a second."""
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
 COLUMN_CLASSES = 150
@@ -213,7 +201,7 @@ class CellPacker:
         kept = np.array(kinds, dtype=np.int64)
         if not rows or (cell.limits is not None and (cell.limits.used(kept) > cell.limits.room).any()):
             return None
-        rest = self._pack_rest(cell, left, kept)
+        rest = self.pack_rest(cell, left, kept)
         packing = pack.Packing(kept, np.stack(rows), left).joined(rest)
         cell.packer.shrink(packing.kind, packing.counts, cell.limits)
         return packing
@@ -235,62 +223,6 @@ class CellPacker:
         """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
         worth = compact.worths(field, volumes.prices, limits=limits)
         return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
-
-    def neighbourhood(self, cell: Cell, known: patterns.Columns | None) -> float:
-        """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
-        assert cell.packer is not None
-        packing, packer, limits = cell.packing, cell.packer, cell.limits
-        drawn = self.rng.random()
-        if drawn < TOPPED_UP:
-            return self.top_up(cell)
-        if drawn < TOPPED_UP + RECOMBINED:
-            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
-            new = recombine.recombine(
-                packer,
-                packing.kind[nodes],
-                packing.counts[nodes],
-                known,
-                None if limits is None else limits.less(np.delete(packing.kind, nodes)),
-                deterministic=self.settings.deterministic,
-            )
-        else:
-            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
-            pods = packing.counts[nodes].sum(axis=0).astype(np.int64)
-            new = self._pack_rest(cell, pods, np.delete(packing.kind, nodes))
-        if new is None or new.left.any():
-            return 0.0
-        saved = float(cell.field.cost[packing.kind[nodes]].sum()) - new.cost(cell.field)
-        if saved < 0:
-            return 0.0
-        cell.packing = packing.exchanged(nodes, new)
-        return saved
-
-    def top_up(self, cell: Cell) -> float:
-        """Fill all other nodes with pods of some nodes, and put what is left of these together anew; what that saved."""
-        assert cell.packer is not None
-        packing, before = cell.packing, cell.cost()
-        most = max(POOLED_MOST, int(POOLED_PART * len(packing.kind)))
-        nodes = recombine.choose(cell.packer, packing, int(self.rng.integers(POOLED, most)))
-        stay = np.ones(len(packing.kind), dtype=bool)
-        stay[nodes] = False
-        kind = packing.kind[stay]
-        pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
-        rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self.budget.over)
-        for new in itertools.islice(self._packings(cell, pool, kind), REPACKED):
-            joined = pack.Packing(kind, rows, packing.left).joined(new)
-            if not new.left.any() and joined.cost(cell.field) <= cell.cost():
-                cell.packing = joined
-            if self.budget.over():
-                break
-        self.budget.tick(len(kind) / NODES_PER_ROUND)
-        return before - cell.cost()
-
-    def fine(self, cell: Cell) -> bool:
-        """
-        Whether pods are small against nodes and no rule stands between pods of a node: then nodes can be filled up, and what
-        whole nodes cost is the larger part of what the relaxation leaves out.
-        """
-        return cell.field.host.empty and bool(cell.counts.sum() >= FINE * len(cell.packing.kind))
 
     def few(self, cell: Cell) -> bool:
         """Whether column generation pays in a cell."""
@@ -368,7 +300,7 @@ class CellPacker:
         for dive in (False, True):
             kind, rows, left = columns.dive(master, self.rng, stop) if dive else columns.whole(master, cell.counts)
             takes = cell.took * float(left @ cell.packer.value) / worth
-            packings = self._packings(cell, left, kind)
+            packings = self.packings(cell, left, kind)
             for _ in range(ROUNDINGS):
                 if self.budget.over(1.0 - takes):
                     break
@@ -381,11 +313,11 @@ class CellPacker:
             if stop():
                 break
 
-    def _pack_rest(self, cell: Cell, left: Ints, stay: Ints) -> pack.Packing:
+    def pack_rest(self, cell: Cell, left: Ints, stay: Ints) -> pack.Packing:
         """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,)."""
-        return next(self._packings(cell, left, stay))
+        return next(self.packings(cell, left, stay))
 
-    def _packings(self, cell: Cell, left: Ints, stay: Ints) -> Iterator[pack.Packing]:
+    def packings(self, cell: Cell, left: Ints, stay: Ints) -> Iterator[pack.Packing]:
         """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,): one random packing after another."""
         assert cell.packer is not None
         volumes = None

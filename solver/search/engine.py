@@ -33,6 +33,7 @@ from solver.search import (
     incumbent,
     leftover,
     merge,
+    neighbourhood,
     params,
     parts,
     race,
@@ -44,7 +45,7 @@ from solver.search import (
 )
 from solver.search import field as fields
 
-IDLE_ROUNDS, PATIENCE = 20, 2.0
+IDLE_ROUNDS, PATIENCE = 40, 2.0
 """
 More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
 twice as long as it had at the last saving.
@@ -116,7 +117,7 @@ class Engine:
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)
             with futures.ThreadPoolExecutor(1) as beside:
-                if len(work) == 1 and packer.fine(work[0]):
+                if len(work) == 1 and neighbourhood.fine(work[0]):
                     self.count_nodes(whole, beside)
                 self.improve(work, sharing, packer, beside)
             self.counted()
@@ -238,7 +239,8 @@ class Engine:
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
-        self.top_up(work, movable, packer)
+        moves = neighbourhood.Neighbourhoods(packer, self.settings, self.budget, self.rng)
+        self.top_up(work, movable, moves)
         if self.known.done():
             return
         known = self.columns(work, movable, packer)
@@ -248,7 +250,7 @@ class Engine:
             masters = [columns.master() for columns in known.values()]
             self.prove(blend, sharing, sum(master.value for master in masters if master is not None))
             self.known.phase("bound", started)
-        self.neighbourhoods(work, movable, packer, known)
+        self.neighbourhoods(work, movable, moves, known)
 
     def blended(
         self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker, beside: futures.Executor
@@ -267,7 +269,7 @@ class Engine:
         self.known.phase("shares", started)
         return work, blend
 
-    def top_up(self, work: list[cells.Cell], movable: list[cells.Cell], packer: cells.CellPacker) -> None:
+    def top_up(self, work: list[cells.Cell], movable: list[cells.Cell], moves: neighbourhood.Neighbourhoods) -> None:
         """
         Top nodes up in cells of small pods while that saves something, but where there are many nodes of few classes: there
         whole parts of columns are nearly all.
@@ -276,16 +278,16 @@ class Engine:
         for index, cell in enumerate(movable):
             idle = 0
             until = start + TOP_UP_SHARE * (1 - start) * (index + 1) / len(movable)
-            packer.allot(cell, work)
+            moves.packer.allot(cell, work)
             varied = len(cell.packing.kind) <= VARIED * np.count_nonzero(cell.counts)
             while (
                 varied
-                and packer.fine(cell)
+                and neighbourhood.fine(cell)
                 and idle < TOP_UP_IDLE
                 and not self.budget.over(until)
                 and not self.known.done()
             ):
-                saved = packer.top_up(cell)
+                saved = moves.top_up(cell)
                 self.budget.tick()
                 idle = 0 if saved > 0 else idle + 1
                 if saved > 0:
@@ -329,7 +331,7 @@ class Engine:
         self,
         work: list[cells.Cell],
         movable: list[cells.Cell],
-        packer: cells.CellPacker,
+        moves: neighbourhood.Neighbourhoods,
         known: dict[int, patterns.Columns],
     ) -> None:
         """Nodes taken apart and put together again, cell by cell, until done."""
@@ -342,8 +344,8 @@ class Engine:
             for index, cell in enumerate(movable):
                 if self.budget.over():
                     break
-                packer.allot(cell, work)
-                saved = packer.neighbourhood(cell, known.get(index))
+                moves.packer.allot(cell, work)
+                saved = moves.step(cell, known.get(index))
                 idle = 0 if saved > 0 else idle + 1
                 saving = self.budget.spent() if saved > 0 else saving
                 self.budget.tick()

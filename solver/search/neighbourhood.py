@@ -1,0 +1,109 @@
+"""
+Neighbourhoods: some nodes of a cell are taken apart and their pods put together again, in one of four ways.
+
+- Their pods top up all other nodes, and what is left of them needs less room (`topup`).
+- A few nodes are decided pod by pod, where a cell has few, or recombined from many covers (`recombine`).
+- They are packed anew, by a relaxation of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from solver.search import cell as cells
+from solver.search import columns as patterns
+from solver.search import pack, params, recombine, topup
+
+TOPPED_UP, RECOMBINED = 0.6, 0.1
+"""Shares of neighbourhoods that top nodes up and that recombine; the others are packed anew, by a relaxation of their own."""
+FEW_NODES, AGAIN = 30, 0.8
+"""Up to so many nodes of small pods this share of neighbourhoods is decided pod by pod."""
+FINE = 8
+"""Pods per node from which on these count as small."""
+POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
+"""
+Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
+their pods is packed.
+"""
+NODES_PER_ROUND = 150
+"""So many nodes are topped up in a twelfth of a second."""
+
+
+def fine(cell: cells.Cell) -> bool:
+    """
+    Whether pods are small against nodes and no rule stands between pods of a node: then nodes can be filled up, and what
+    whole nodes cost is the larger part of what the relaxation leaves out.
+    """
+    return cell.field.host.empty and bool(cell.counts.sum() >= FINE * len(cell.packing.kind))
+
+
+class Neighbourhoods:
+    """Improves cells that a packer packed."""
+
+    def __init__(
+        self, packer: cells.CellPacker, settings: params.Params, budget: params.Budget, rng: np.random.Generator
+    ) -> None:
+        self.packer = packer
+        self.settings = settings
+        self.budget = budget
+        self.rng = rng
+
+    def step(self, cell: cells.Cell, known: patterns.Columns | None) -> float:
+        """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
+        assert cell.packer is not None
+        packing, packer, limits = cell.packing, cell.packer, cell.limits
+        drawn = self.rng.random()
+        if len(packing.kind) <= FEW_NODES and fine(cell) and self.rng.random() < AGAIN:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(2, 6)))
+            new = recombine.again(
+                packer,
+                packing.kind[nodes],
+                packing.counts[nodes],
+                None if limits is None else limits.less(np.delete(packing.kind, nodes)),
+                time_limit=self.budget.seconds_until(1.0),
+            )
+        elif drawn < TOPPED_UP:
+            return self.top_up(cell)
+        elif drawn < TOPPED_UP + RECOMBINED:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 11)))
+            new = recombine.recombine(
+                packer,
+                packing.kind[nodes],
+                packing.counts[nodes],
+                known,
+                None if limits is None else limits.less(np.delete(packing.kind, nodes)),
+                deterministic=self.settings.deterministic,
+            )
+        else:
+            nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
+            pods = packing.counts[nodes].sum(axis=0).astype(np.int64)
+            new = self.packer.pack_rest(cell, pods, np.delete(packing.kind, nodes))
+        if new is None or new.left.any():
+            return 0.0
+        saved = float(cell.field.cost[packing.kind[nodes]].sum()) - new.cost(cell.field)
+        if saved < 0:
+            return 0.0
+        cell.packing = packing.exchanged(nodes, new)
+        return saved
+
+    def top_up(self, cell: cells.Cell) -> float:
+        """Fill all other nodes with pods of some nodes, and put what is left of these together anew; what that saved."""
+        assert cell.packer is not None
+        packing, before = cell.packing, cell.cost()
+        most = max(POOLED_MOST, int(POOLED_PART * len(packing.kind)))
+        nodes = recombine.choose(cell.packer, packing, int(self.rng.integers(POOLED, most)))
+        stay = np.ones(len(packing.kind), dtype=bool)
+        stay[nodes] = False
+        kind = packing.kind[stay]
+        pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
+        rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self.budget.over)
+        for new in itertools.islice(self.packer.packings(cell, pool, kind), REPACKED):
+            joined = pack.Packing(kind, rows, packing.left).joined(new)
+            if not new.left.any() and joined.cost(cell.field) <= cell.cost():
+                cell.packing = joined
+            if self.budget.over():
+                break
+        self.budget.tick(len(kind) / NODES_PER_ROUND)
+        return before - cell.cost()
