@@ -216,7 +216,8 @@ def main() -> None:
     if (asked.add or asked.resume) and asked.to.exists():
         before = json.loads(asked.to.read_text())
         results, environments = before["results"], before["environment"]
-    environments.append(run.environment(asked.clock))
+    command = " ".join(["scripts/bench", "--consolidation", *sys.argv[1:]])
+    environments.append(run.environment(asked.clock) | {"command": command})
 
     def kept(name: str, seed: int, what: str) -> Json:
         """What is known already, {} when nothing is."""
