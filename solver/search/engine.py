@@ -109,6 +109,8 @@ class Engine:
         if exact.applies() and not self.hurried:
             exact.enumerate(whole)
             self.patterns += exact.patterns
+            if exact.spread_over_hosts():
+                exact.direct(small.TRY_SHARE)
             if not self.known.optimal and not (self.settings.gap and self.known.done()):
                 exact.whole(self.narrow if self.is_exact() else None)
             if not self.known.optimal and not (self.settings.gap and self.known.done()):

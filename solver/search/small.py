@@ -17,10 +17,12 @@ Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
-ENUMERATE_SHARE, GLANCE_SHARE = 0.2, 0.04
+ENUMERATE_SHARE, GLANCE_SHARE = 0.1, 0.02
 """Shares of the time left for each step of enumeration, and for the incumbent before it."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules."""
+DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
+"""Shares of the time left for the exact model, and for a first try of it."""
 BRANCHES = 500
 """Nodes of the search tree that a cover may take when the clock does not count."""
 
@@ -140,11 +142,15 @@ class Small:
                 self.known.lift(float(answer.cost) * (1 - self.known.charge_share()))
         self.known.phase("patterns", started)
 
-    def direct(self) -> None:
-        """The direct model over the whole problem, from the incumbent."""
+    def spread_over_hosts(self) -> bool:
+        """Whether patterns have to be looked at case by case (`whole`); the exact model is often faster then."""
+        return any(spread.topology == problems.HOST for spread in self.problem.spreads)
+
+    def direct(self, share: float = DIRECT_SHARE) -> None:
+        """The direct model over the whole problem, from the incumbent, for a share of the time left."""
         started = self.known.budget.seconds()
         workers = 1 if self.settings.deterministic else self.settings.workers
-        direct(self.known, self.known.budget.left() * 0.8, workers, self.settings.stop)
+        direct(self.known, self.known.budget.left() * share, workers, self.settings.stop)
         self.known.phase("exact", started)
 
 

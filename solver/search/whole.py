@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
+from solver import evaluate
 from solver import problem as problems
 from solver.model import blocks, objective, sizing, stopping, variables
 from solver.model.blocks import exclusion as exclusions
@@ -42,6 +43,8 @@ PACK_SECONDS = 0.2
 """Deterministic seconds for putting pods of one cell onto the nodes that the model bought there."""
 RANGES = 60
 """Most cases of what the emptiest node holds; beyond, one for all of each number of nodes."""
+GLANCE = 0.08
+"""Share of the work left for the problem without spreads over hostnames, before these are looked at case by case."""
 NEVER = 1 << 60
 """The cost of what cannot be had."""
 ALL_SPLIT = 1 << 30
@@ -116,12 +119,13 @@ class _Whole:
         self.ceiling: int | None = None
         self.best: problems.Solution | None = None
         self.met = False
+        self.floor = 0
         self.roomy = dataclasses.replace(roomy, pools=dataclasses.replace(roomy.pools, charge=0))
 
     def run(self) -> Answer:
         """
-        First the numbers before the cost, where they are not known to be least, then the cost, range by range, with few patterns
-        and, where their sums of room promise too much, with more.
+        First the numbers before the cost, where they are not known to be least, then the cost: without spreads over hostnames,
+        then case by case.
         """
         numbers = tuple(objective.numbers(self.known)[:-1])
         least = tuple(objective.least(self.problem))
@@ -133,36 +137,53 @@ class _Whole:
         self.met = least[-2] <= objective.least(self.problem)[-2]
         self.ceiling = self.known.cost if numbers == least else None
         spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
+        if spreads:
+            total = np.array([_pods_of(self.problem, s.group) for s in spreads], dtype=np.int64)
+            every = _Range(0, int(self.problem.counts.sum()), total, np.zeros_like(total))
+            glance = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GLANCE)
+            self.floor = self._cost(least, spreads, every, glance) or 0
+            if self.ceiling is not None and self.floor >= self.ceiling:
+                return Answer(self.best, least, self.ceiling)
         low: int | None = None
         for part in _ranges(self.problem, spreads):
             if part.least and self.ceiling is not None and part.least * self._cheapest() >= self.ceiling:
                 break
-            found = self._cost(least, spreads, part)
+            found = self._cost(least, spreads, part, self.clock)
             if found is None:
-                return Answer(self.best, least, None)
+                return Answer(self.best, least, self.floor or None)
             low = found if low is None else min(low, found)
         known = [each for each in (low, self.ceiling) if each is not None]
         return Answer(self.best, least, min(known, default=None))
 
-    def _cost(self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: _Range) -> int | None:
-        """A bound on the cost in a range of numbers of nodes; what is found becomes `best`. None without a bound."""
-        low = 0
+    def _cost(
+        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: _Range, clock: Clock
+    ) -> int | None:
+        """
+        A bound on the cost in a range of numbers of nodes, None without one; a valid solution that is found becomes `best`. First
+        with few patterns, then, where their sums of room promise too much, with more.
+        """
+        low = self.floor
         for few in FEW:
-            if self.clock.stop():
+            if clock.stop():
                 return low or None
             model = _Model(self.problem, self.roomy, self._cells(spreads, part, few, soft=True))
             model.fix(numbers)
             model.between(part)
-            status, cost, bound = model.cheapest(self.ceiling, low, self.clock)
+            status, cost, bound = model.cheapest(self.ceiling, low, clock)
             if status == cp_model.INFEASIBLE:
                 return self.ceiling if self.ceiling is not None else NEVER
             low = max(low, bound)
             solution = None if cost is None else model.solution()
-            if solution is not None:
+            if solution is not None and self._holds(solution, numbers):
                 self.ceiling, self.best = cost, solution
             if status != cp_model.OPTIMAL or solution is not None or not model.guessed:
                 break
         return low or None
+
+    def _holds(self, solution: problems.Solution, numbers: tuple[int, ...]) -> bool:
+        """Whether a solution keeps all rules, and those that may be broken as well as these numbers say."""
+        reached = tuple(objective.numbers(evaluate.value(self.problem, solution))[:-1])
+        return reached == numbers and not evaluate.violations(self.problem, solution)
 
     def _first(self) -> tuple[int, ...] | None:
         """The least numbers before the cost, with what is hard of the rules inside nodes."""

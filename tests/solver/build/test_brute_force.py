@@ -1,5 +1,5 @@
 """
-The exact model finds what trying everything finds.
+The exact model, and the search around it, find what trying everything finds.
 
 Problems are drawn twice: block by block, so that every combination of building blocks comes up, and as clusters over
 all scheduling rules together, compiled as any other.
@@ -13,6 +13,7 @@ import pytest
 
 from solver import build, evaluate, problem
 from solver.model import solve
+from solver.search import engine, params
 from tests.solver import brute, random_problems
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
@@ -56,6 +57,24 @@ def test_blocks(first: int):
 def test_clusters(first: int):
     """Random clusters over all rules together, up to four pods."""
     assert agree(clusters(range(first, first + 100))) > 90
+
+
+def search(of: problem.Problem) -> params.Found:
+    """The whole search, in rounds instead of seconds."""
+    return engine.search(of, params.Params(clock=lambda: 0.0, time_limit=60, seed=1, deterministic=True))
+
+
+@pytest.mark.parametrize("first", range(0, 300, 100))
+def test_the_search_finds_it_and_says_so(first: int):
+    """Fills, patterns and the exact model together: what the search proves optimal costs what trying everything finds."""
+    for seed in range(first, first + 100):
+        of = random_problems.provisioning(seed)
+        if of.classes:
+            found = search(of)
+
+            assert found.optimal, seed
+            assert evaluate.violations(of, found.solution) == [], seed
+            assert found.value == evaluate.value(of, found.solution) == brute.best(of)[1], seed
 
 
 @pytest.mark.long
