@@ -139,7 +139,7 @@ class Small:
             if self.known.value.cost <= answer.cost:
                 self.known.proved()
             elif not self.known.unplaced():
-                self.known.lift(float(answer.cost) * (1 - self.known.charge_share()))
+                self.known.lift(float(answer.cost) - self.known.most_charges())
         self.known.phase("patterns", started)
 
     def spread_over_hosts(self) -> bool:
@@ -175,7 +175,7 @@ def direct(known: incumbent.Incumbent, time_limit: float, workers: int, stop: Ca
     if answer.optimal and answer.value is not None and answer.value == known.value:
         known.proved()
     elif answer.cost_bound is not None and not known.unplaced():
-        known.lift(float(answer.cost_bound) * (1 - known.charge_share()))
+        known.lift(float(answer.cost_bound) - known.most_charges())
 
 
 def objective_numbers(value: problems.Value) -> tuple[int, ...]:
