@@ -16,6 +16,8 @@ from ortools.linear_solver import pywraplp
 
 from solver.problem import Ints, Problem, Value
 
+PATIENCE = 3_000
+"""Milliseconds for one linear program."""
 TOLERANCE = 1e-4
 """Added to maxima before rounding down: far above the LP solver's own tolerance of 1e-6, far below one node."""
 
@@ -33,6 +35,8 @@ class Relaxation:
         self.problem, self.shapes = problem, shapes
         self.node_holds, self.shape_holds = holds
         self.solver = pywraplp.Solver.CreateSolver("GLOP")
+        # Now and then GLOP goes round in circles on a small program; nothing is known then.
+        self.solver.SetTimeLimit(PATIENCE)
         self.infinity = self.solver.infinity()
         self.demand = problem.counts
         self.residents = problem.residents
