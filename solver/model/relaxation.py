@@ -16,8 +16,8 @@ from ortools.linear_solver import pywraplp
 
 from solver.problem import Ints, Problem, Value
 
-PATIENCE = 3_000
-"""Milliseconds for one linear program."""
+PATIENCE = 1.0
+"""Effort for one linear program, in the solver's deterministic seconds."""
 TOLERANCE = 1e-4
 """Added to maxima before rounding down: far above the LP solver's own tolerance of 1e-6, far below one node."""
 
@@ -36,7 +36,7 @@ class Relaxation:
         self.node_holds, self.shape_holds = holds
         self.solver = pywraplp.Solver.CreateSolver("GLOP")
         # Now and then GLOP goes round in circles on a small program; nothing is known then.
-        self.solver.SetTimeLimit(PATIENCE)
+        self.solver.SetSolverSpecificParametersAsString(f"max_deterministic_time: {PATIENCE}")
         self.infinity = self.solver.infinity()
         self.demand = problem.counts
         self.residents = problem.residents
