@@ -119,14 +119,14 @@ class Small:
 
     def whole(self, narrow: problems.Problem | None) -> None:
         """Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole."""
-        from solver.search import whole
+        from solver.search import selection, whole
 
         problem = self.problem if narrow is None else narrow
         if not whole.applies(problem):
             return
         started, budget = self.known.budget.seconds(), self.known.budget
         until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
-        clock = whole.Clock(
+        clock = selection.Clock(
             left=lambda: (until - budget.spent()) * self.settings.time_limit,
             spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
             seed=self.settings.seed,

@@ -6,12 +6,12 @@ import pytest
 
 from solver import build, evaluate
 from solver import problem as problems
-from solver.search import whole
+from solver.search import selection, whole
 from tests.solver import brute, random_problems
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
 
-CLOCK = whole.Clock(left=lambda: 60.0, spend=lambda _: None, seed=0, stop=lambda: False)
+CLOCK = selection.Clock(left=lambda: 60.0, spend=lambda _: None, seed=0, stop=lambda: False)
 MOST = 30_000
 """Ways to put each pod on a node or an offer, beyond which trying everything takes too long."""
 
