@@ -42,6 +42,7 @@ from solver.search import (
     share,
     small,
     together,
+    trim,
 )
 from solver.search import field as fields
 
@@ -133,7 +134,7 @@ class Engine:
         if self.settings.warm is None:
             return problems.Solution()
         started = self.budget.seconds()
-        start = greedy.trim(self.problem, self.settings.warm)
+        start = trim.trim(self.problem, self.settings.warm)
         self.known.offer(greedy.complete(self.problem, start, seed=0, stop=self.settings.stop), "warm")
         self.known.phase("warm start", started)
         return start
@@ -161,7 +162,7 @@ class Engine:
         if len(work) > 1:
             solution = leftover.place(self.problem, work, solution, seed=self.settings.seed, stop=self.settings.stop)
         if evaluate.violations(self.problem, solution):
-            solution = greedy.trim(self.problem, solution)
+            solution = trim.trim(self.problem, solution)
         if any(evaluate.value(self.problem, solution).unplaced):
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
         return self.known.offer(solution, strategy)
