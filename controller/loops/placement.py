@@ -3,8 +3,8 @@ Carrying the plan out against a scheduler that does not know it: new nodes are h
 
 A node that belongs to a claim gets a taint of ours as soon as it appears, and its planned pods a toleration for just
 that taint (tolerations may be added to a pending pod). The scheduler stays in charge; nobody else gets in. The taint
-goes when the planned pods are bound, or soon after the node is ready. Where that does not fit, pods are nominated. When
-no controller runs, nodes simply are not held.
+goes when the planned pods are bound, those of other nodes too, for they would take the room that is left; or soon after
+the node is ready. Where that does not fit, pods are nominated. When no controller runs, nodes simply are not held.
 
 What is kept is a slot for a pod of a class (`controller.slots`), so that pods that come back under new names after an
 eviction find their place.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -67,18 +68,25 @@ def toleration_patch(pod: Mapping[str, Any], claim: str) -> list[dict[str, Any]]
 
 
 def wants_hold(
-    quiet_for: float | None, slots_left: int, patience: float, starting_for: float = 0.0, starts_in: float = 900.0
+    quiet_for: float | None,
+    slots_left: int,
+    patience: float,
+    starting_for: float = 0.0,
+    starts_in: float = 900.0,
+    *,
+    from_others: bool = False,
 ) -> bool:
     """
     Whether a node is to be held: while it starts and for pods that are still to come, but not for long.
 
     `quiet_for` is how many seconds ago the node was initialized or the last of its planned pods was bound, None when it
     is not initialized; then it is held until it has been `starting_for` longer than it may (`starts_in`): a node that
-    never gets all that its claim asks for still has room for others.
+    never gets all that its claim asks for still has room for others. A node that has all its pods is held `from_others`:
+    pods that wait for nodes of theirs.
     """
     if quiet_for is None:
         return slots_left > 0 and starting_for < starts_in
-    return slots_left > 0 and quiet_for < patience
+    return (slots_left > 0 or from_others) and quiet_for < patience
 
 
 def keep(shared: world.World, placements: Mapping[str, str], of: cluster.Cluster, claims: Collection[str]) -> None:
@@ -153,8 +161,9 @@ class Placement:
             # What an earlier start of the controller has held is let go, whatever is set now.
             if node is not None and (shared.settings.placement != "none" or holds(node)):
                 work.append((claim, node, by_claim.get(claim["metadata"]["name"], [])))
+        waiting = any(slot.uid and not slot.origin for slot in shared.slots.all())
         # All nodes are held before the first pod is written: they may be ready any moment.
-        held = list(self._writers.map(self._hold, work))
+        held = list(self._writers.map(functools.partial(self._hold, waiting), work))
         metrics.RESERVED_NODES.set(sum(held))
         if shared.settings.placement == "none":
             return True
@@ -218,10 +227,11 @@ class Placement:
         last = max(conditions.since(claim, "Initialized"), self._filled.get(claim["metadata"]["name"], 0.0))
         return self._world.now() - last
 
-    def _hold(self, what: tuple[world.Object, world.Object, list[slots.Slot]]) -> bool:
-        """Hold or release one node; whether it is held for pods that are known."""
+    def _hold(self, waiting: bool, what: tuple[world.Object, world.Object, list[slots.Slot]]) -> bool:
+        """Hold or release one node; whether it is held. `waiting`: pods wait for their places, here or elsewhere."""
         claim, node, mine = what
         shared = self._world
+        held = holds(node)
         quiet = self._quiet_for(claim)
         starting = (
             shared.now() - conditions.since(claim, "Registered") if conditions.is_true(claim, "Registered") else 0.0
@@ -232,10 +242,14 @@ class Placement:
             # Daemons that bring a device or take a startup taint away tolerate no taint of ours.
             and not lifecycle.prepared_by_others(claim, node)
             and wants_hold(
-                quiet, len(mine), shared.settings.reservation_timeout, starting, shared.settings.registration_timeout
+                quiet,
+                len(mine),
+                shared.settings.reservation_timeout,
+                starting,
+                shared.settings.registration_timeout,
+                from_others=held and claim["metadata"]["name"] in self._filled and waiting,
             )
         )
-        held = holds(node)
         if held and not wanted and quiet is None and not mine and not world.deleting(claim):
             # After a restart nothing is known yet of a node that still starts: the next batch says who goes there.
             return False

@@ -244,6 +244,44 @@ def test_a_place_that_nobody_takes_is_given_up_half_a_minute_after_the_last_that
     assert not on.world.slots.all()
 
 
+def test_what_is_left_of_a_full_node_is_kept_from_pods_that_wait_for_others():
+    """They would take it and leave their own places empty; half a minute after the last of its own pods it is free."""
+    on = stage.Stage()
+    starting(on, "Registered", "Initialized")
+    plan(on, "web")
+    comes(on, "late")
+    give(on, "late", "other")
+    on.put(kinds.NODE_CLAIM, make.claim("other", make.condition("Launched")))
+    loop = placement.Placement(on.world, lambda: None)
+    loop.reconcile()
+    on.pod("web", "node-new")
+    loop.reconcile()
+    assert held(on)
+    on.now += 31
+    loop.reconcile()
+    assert not held(on)
+    assert [slot.pod for slot in on.world.slots.all()] == ["default/late"]
+
+
+def test_a_full_node_is_let_go_when_nobody_waits_any_more():
+    """With the last pod of the last node."""
+    on = stage.Stage()
+    starting(on, "Registered", "Initialized")
+    plan(on, "web")
+    comes(on, "late")
+    give(on, "late", "other")
+    on.put(kinds.NODE_CLAIM, make.claim("other", make.condition("Launched")))
+    loop = placement.Placement(on.world, lambda: None)
+    loop.reconcile()
+    on.pod("web", "node-new")
+    loop.reconcile()
+    assert held(on)
+    on.pod("late", "node-other")
+    loop.reconcile()
+
+    assert not held(on)
+
+
 @pytest.mark.parametrize("lacks", ["a startup taint", "a device"])
 def test_a_node_is_not_held_while_daemons_have_to_prepare_it(lacks):
     """They tolerate no taint of ours, so the node would never be ready; it is held as soon as they are done."""
