@@ -169,8 +169,8 @@ class Consolidation:
         self.phase("again", started)
 
     def _whole(self, gone: Floats) -> Iterator[frozenset[int]]:
-        """The set of whole nodes that is best in the relaxation, where nodes go by fractions only because limits bind."""
-        if not ((gone > FRACTION) & (gone < 1 - FRACTION)).any():
+        """The set of whole nodes that is best in the relaxation, where nodes go by fractions and limits bind."""
+        if not self.is_limited() or not ((gone > FRACTION) & (gone < 1 - FRACTION)).any():
             return
         nodes = TREE if self.settings.deterministic else None
         limit = min(self.budget.left(), WHOLE * self.settings.time_limit)
@@ -179,6 +179,13 @@ class Consolidation:
             self.budget.tick(round(limit * params.Budget.ROUNDS_PER_SECOND))
         if found is not None:
             yield found
+
+    def is_limited(self) -> bool:
+        """Whether not all nodes may go that may go by themselves."""
+        problem = self.problem
+        removable = np.array([node.removable for node in problem.nodes], dtype=np.bool_)
+        asked = problem.max_removals is not None or problem.max_evictions is not None
+        return asked or any(cap.room < (cap.nodes & removable).sum() for cap in problem.removal_caps)
 
     def _sets(self, gone: Floats) -> Iterator[frozenset[int]]:
         problem = self.problem
