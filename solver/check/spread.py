@@ -96,7 +96,9 @@ class Constraints:
     now: state.State
     _scopes: dict[tuple[object, ...], Scope] = dataclasses.field(default_factory=dict)
     _kinds: dict[tuple[object, ...], list[state.Kind]] = dataclasses.field(default_factory=dict)
-    _offers: dict[tuple[int, int, str], dict[str, list[market.Offer]]] = dataclasses.field(default_factory=dict)
+    _offers: dict[tuple[int, int, str, tuple[str, ...]], dict[str, list[market.Offer]]] = dataclasses.field(
+        default_factory=dict
+    )
     _of: dict[state.PodClass, list[Constraint]] = dataclasses.field(default_factory=dict)
 
     def of(self, owner: state.PodClass) -> list[Constraint]:
@@ -144,14 +146,22 @@ class Constraints:
         return found
 
     def _possible(self, owner: state.PodClass, key: str) -> frozenset[str]:
-        """Values of a topology key on nodes that could be bought for a single pod of a class."""
+        """
+        Values of a topology key on nodes that could be bought for a single pod of a class: on those without a label that
+        its hard spreads and required affinities ask for it never goes.
+        """
         if key == names.HOSTNAME:
             return frozenset()
-        signature = (owner.affinity, owner.tolerations, key)
+        asked = {each.topology_key for each in owner.spec.spread if each.hard}
+        asked |= {term.topology_key for term in owner.spec.affinity}
+        needed = tuple(sorted(asked - {names.HOSTNAME}))
+        signature = (owner.affinity, owner.tolerations, key, needed)
         by_value = self._offers.get(signature)
         if by_value is None:
             by_value = self._offers[signature] = {}
             for offer in fleet.affordable(self.now.known):
+                if not all(each in offer.pool.open_keys or offer.values(each) for each in needed):
+                    continue
                 for value in offer.values(key):
                     if offer.admits(owner.spec, {key: value}):
                         by_value.setdefault(value, []).append(offer)

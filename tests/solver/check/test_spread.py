@@ -215,6 +215,19 @@ def test_exhausted_nodepools_offer_no_domains():
     assert verdict.broken(world, here) == {"topology-spread"}
 
 
+def test_nodes_without_a_label_that_affinity_asks_for_offer_no_domains():
+    """A pod whose required affinity looks at racks never goes to a node without a rack, in whatever zone that is."""
+    racks = b.pool("near", requirements=[b.requirement(b.ZONE, "In", b.A), b.requirement("rack", "In", "x")])
+    bare = b.pool("far", requirements=[b.requirement(b.ZONE, "In", b.B)])
+    drawn = web(affinity=(b.near("rack", SELECTED),))
+    world = b.cluster(racks, bare, b.pods("web", 2, drawn, labels=WEB))
+    here = b.plan(world, b.buy(world, "n", ["web-0", "web-1"], node_pool="near", labels={"rack": "x"}))
+
+    assert verdict.verdict(world, here).ok
+    world.pods |= {pod.key: pod for pod in b.pods("web", 2, web(), labels=WEB)}
+    assert verdict.broken(world, here) == {"topology-spread"}
+
+
 @pytest.mark.parametrize("pods", [6, 7])
 def test_two_constraints_on_one_pod(pods):
     """Zone and host at once: six pods on two hosts in each of three zones are even, the seventh has its place too."""
