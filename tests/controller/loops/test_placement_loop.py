@@ -244,8 +244,8 @@ def test_a_place_that_nobody_takes_is_given_up_half_a_minute_after_the_last_that
     assert not on.world.slots.all()
 
 
-def test_what_is_left_of_a_full_node_is_kept_from_pods_that_wait_for_others():
-    """They would take it and leave their own places empty; half a minute after the last of its own pods it is free."""
+def filled_before_another() -> tuple[stage.Stage, placement.Placement]:
+    """The node has its pod, while the pod `late` of the same plan waits for another that has not joined yet."""
     on = stage.Stage()
     starting(on, "Registered", "Initialized")
     plan(on, "web")
@@ -256,6 +256,12 @@ def test_what_is_left_of_a_full_node_is_kept_from_pods_that_wait_for_others():
     loop.reconcile()
     on.pod("web", "node-new")
     loop.reconcile()
+    return on, loop
+
+
+def test_what_is_left_of_a_full_node_is_kept_from_pods_that_wait_for_others():
+    """They would take it and leave their own places empty; half a minute after the last of its own pods it is free."""
+    on, loop = filled_before_another()
     assert held(on)
     on.now += 31
     loop.reconcile()
@@ -265,16 +271,7 @@ def test_what_is_left_of_a_full_node_is_kept_from_pods_that_wait_for_others():
 
 def test_a_full_node_is_let_go_when_nobody_waits_any_more():
     """With the last pod of the last node."""
-    on = stage.Stage()
-    starting(on, "Registered", "Initialized")
-    plan(on, "web")
-    comes(on, "late")
-    give(on, "late", "other")
-    on.put(kinds.NODE_CLAIM, make.claim("other", make.condition("Launched")))
-    loop = placement.Placement(on.world, lambda: None)
-    loop.reconcile()
-    on.pod("web", "node-new")
-    loop.reconcile()
+    on, loop = filled_before_another()
     assert held(on)
     on.pod("late", "node-other")
     loop.reconcile()
