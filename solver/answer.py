@@ -71,6 +71,11 @@ class Removing:
 
 REFUSED = "a better plan was rejected by the checker"
 """Begins the note of a plan that stands in for another."""
+FINISH = 4.0
+"""
+Naming and checking a plan take as long as reading the cluster did, for its pods (`planner.READ`), and so many times what the
+search needs to put a solution together and judge it, for its nodes and rules.
+"""
 RELAXING = 0.2
 """Share of the time limit that changes which would place pods may take when the search has used it up."""
 RELAX_EFFORT, RELAX_EXACTLY = 50_000, 500
@@ -157,7 +162,7 @@ def searched(
     What the search finds, the best first: with later turns for pods that would be left out, where that places more, and
     without. Plans that remove nodes have no turns.
     """
-    settings = params_of(asked, run)
+    settings = dataclasses.replace(params_of(asked, run), finish=FINISH)
     until = 0.0 if asked.deterministic else run.clock() + asked.time_limit
     if run.warm is not None:
         settings = dataclasses.replace(settings, warm=warm_start.solution(build.problem, run.warm))
@@ -168,7 +173,7 @@ def searched(
     def rebuild(later: Mapping[str, int]) -> builds.Build:
         return builds.build_problem(of, known, asked, turns=later)
 
-    better = turns.search(build, found, rebuild, params_of(asked, run), until, insist=run.relax)
+    better = turns.search(build, found, rebuild, dataclasses.replace(settings, warm=None), until, insist=run.relax)
     return [(build, found)] if better is None else [better, (build, found)]
 
 

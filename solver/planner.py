@@ -22,17 +22,16 @@ from solver.consolidation import with_frontier as with_frontier
 from solver.search import engine, params
 from solver.snapshot import pending
 
-FINISH = 2.5
-"""Naming and checking take 0.8 to 2.1 times what building and fingerprint take, and like these grow with the pods; the rest
-is for what a search still does once its time is over."""
+READ = 1.1
+"""Naming and checking take this part of what building and fingerprint took, and `answer.FINISH` of what judging takes."""
 
 
 def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, run: Run) -> plans.Plan:
     """
     The best plan found for what is asked, accepted by the checker, within the time limit.
 
-    Building counts, and time is set aside for naming and checking: as much as these take for so many pods on this
-    machine, by what building took.
+    Building counts, and time is set aside for naming and checking: as much as these take for so many pods and nodes on this
+    machine, by what building took and what judging a solution takes.
 
     Raises
     ------
@@ -45,7 +44,7 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     build = builds.build_problem(of, known, asked, [*waiting, *pending.reschedulable(of, asked.now)])
     fingerprint = digest.digest(of, known, asked)
     spent = 0.0 if asked.deterministic else run.clock() - started
-    left = max(0.0, asked.time_limit - spent * (1 + FINISH))
+    left = max(0.0, asked.time_limit - spent * (1 + READ))
     rejected: list[plans.Verification] = []
     for built, found in _candidates(of, known, dataclasses.replace(asked, time_limit=left), build, run):
         result = assembled(of, known, asked, built, found, waiting, run, fingerprint=fingerprint)

@@ -264,10 +264,16 @@ class Columns:
         return new
 
     def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
-        """Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`."""
+        """
+        Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`. No round is begun
+        that would end later than that if it took as long as the last one.
+        """
         self.price(self.centre, self.centre * (1 + 1e-3), self.limits, rng)
+        took = 0.0
         while (master := self.master()) is not None:
-            new = 0
+            new, before = 0, effort.left()
+            if before < took:
+                return master
             for pull in PULLS:
                 bound, centre = self._believed
                 point = pull * centre + (1 - pull) * master.duals
@@ -278,6 +284,7 @@ class Columns:
                     self._believed = believed, scaled
                 if new or effort.stop():
                     break
+            took = before - effort.left()
             if not new or effort.stop() or master.value <= self._believed[0] * (1 + CLOSE):
                 return master
         return None

@@ -15,6 +15,7 @@ The search from end to end: which parts run, in which order, and what they hand 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 
@@ -34,6 +35,7 @@ from solver.search import (
     leftover,
     merge,
     neighbourhood,
+    pack,
     params,
     parts,
     race,
@@ -79,6 +81,7 @@ class Engine:
         self.narrow = restrict.best_places(problem)
         self.patterns = 0
         self.hurried = False
+        self.adopted: list[pack.Packing] = []
         self.whole_nodes: futures.Future[float | None] | None = None
 
     # -- the whole ---------------------------------------------------------------------------
@@ -157,13 +160,24 @@ class Engine:
         )
 
     def adopt(self, work: Sequence[cells.Cell], strategy: str) -> bool:
-        """Make the cells' packings the incumbent, completed one by one where something is left over or forbidden."""
+        """
+        Make the cells' packings the incumbent, completed one by one where something is left over or forbidden. Packings that
+        were looked at last time are passed over.
+        """
+        packings = [cell.packing for cell in work]
+        if len(packings) == len(self.adopted) and all(map(operator.is_, packings, self.adopted)):
+            return False
+        self.adopted = packings
+        started = self.budget.seconds()
         solution = cells.assembled(self.problem, work, self.rng)
         if len(work) > 1:
             solution = leftover.place(self.problem, work, solution, seed=self.settings.seed, stop=self.settings.stop)
-        if evaluate.violations(self.problem, solution):
+        broken, value = evaluate.violations(self.problem, solution), evaluate.value(self.problem, solution)
+        self.budget.set_aside((1 + self.settings.finish) * (self.budget.seconds() - started))
+        if broken:
             solution = trim.trim(self.problem, solution)
-        if any(evaluate.value(self.problem, solution).unplaced):
+            value = evaluate.value(self.problem, solution)
+        if any(value.unplaced):
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
         return self.known.offer(solution, strategy)
 
@@ -242,6 +256,9 @@ class Engine:
         movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
         if not movable:
             return
+        for cell in movable:
+            assert cell.packer is not None
+            cell.packer.over = self.budget.over
         moves = neighbourhood.Neighbourhoods(packer, self.settings, self.budget, self.rng)
         self.top_up(work, movable, moves)
         if self.known.done():

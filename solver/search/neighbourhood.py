@@ -49,6 +49,11 @@ class Neighbourhoods:
         self.settings = settings
         self.budget = budget
         self.rng = rng
+        self.packing = 0.0
+
+    def _is_late(self) -> bool:
+        """Whether there is no time left to pack what nodes are topped up with, by how long that took last."""
+        return self.budget.over(1.0 - self.packing)
 
     def step(self, cell: cells.Cell, known: patterns.Columns | None) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
@@ -74,7 +79,7 @@ class Neighbourhoods:
                 packing.counts[nodes],
                 known,
                 None if limits is None else limits.less(np.delete(packing.kind, nodes)),
-                deterministic=self.settings.deterministic,
+                seconds=lambda: self.budget.seconds_until(1.0),
             )
         else:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(5, 31)))
@@ -98,12 +103,14 @@ class Neighbourhoods:
         stay[nodes] = False
         kind = packing.kind[stay]
         pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
-        rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self.budget.over)
+        rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self._is_late)
+        started = self.budget.spent()
         for new in itertools.islice(self.packer.packings(cell, pool, kind), REPACKED):
+            self.packing, started = self.budget.spent() - started, self.budget.spent()
             joined = pack.Packing(kind, rows, packing.left).joined(new)
             if not new.left.any() and joined.cost(cell.field) <= cell.cost():
                 cell.packing = joined
-            if self.budget.over():
+            if self._is_late():
                 break
         self.budget.tick(len(kind) / NODES_PER_ROUND)
         return before - cell.cost()

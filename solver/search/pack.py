@@ -68,7 +68,8 @@ def nothing(left: Ints) -> Packing:
 class Packer:
     """
     Packs one field; `kinds` are the bin kinds worth trying while packing (all are tried when a node is shrunk). `cost` (K,)
-    is what kinds are chosen by: their price and what they pay for limits, `charge` (K,).
+    is what kinds are chosen by: their price and what they pay for limits, `charge` (K,). A packing is given up, with pods
+    left over, once the time is `over`; `stop` only ends the search for better patterns.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Packer:
         self.kinds = kinds
         self.rng = rng
         self.stop = stop
+        self.over: Callable[[], bool] = lambda: False
         self.batch = BATCH
         self.accept = ACCEPT
         unlimited = np.full(len(value), 1 << 30)
@@ -137,7 +139,7 @@ class Packer:
         times: list[list[int]] = [[] for _ in kinds]
         best_seen = [0.0] * len(kinds)
         going = list(range(len(kinds)))
-        while going and not self.stop():
+        while going and not self.stop() and not self.over():
             tables = [self._groups(np.flatnonzero(rest[i])) for i in going]
             local = np.full((sum(map(len, tables)), max(table.shape[1] for table in tables)), -1)
             owner = np.repeat(going, [len(table) for table in tables])
@@ -286,7 +288,7 @@ class Packer:
         kind_of: list[Ints] = []
         counts: list[NDArray[np.int32]] = []
         live = np.arange(n_groups)
-        while len(live):
+        while len(live) and not self.over():
             tail = (pool[live] * worth_of[live]).sum(axis=1) < 1.5 * dearest
             few, more = self._open(limits)
             if not len(few):

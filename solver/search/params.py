@@ -28,7 +28,8 @@ class Params:
 
     `clock` gives seconds, monotonic. With `deterministic` it is never asked: effort is counted in rounds instead.
     `stop` is asked often; once it is true the best solution so far is returned. `gap` is good enough. `warm` is a
-    solution to start from. Money in micro-euro per hour.
+    solution to start from. `finish` is what naming and checking the answer will take, in times of what putting a solution
+    together and judging it takes here; that much is set aside once it is measured. Money in micro-euro per hour.
     """
 
     clock: Callable[[], float]
@@ -40,6 +41,7 @@ class Params:
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[Progress], None] = lambda _: None
     warm: problems.Solution | None = None
+    finish: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Budget:
         self.limit = params.time_limit
         self.started = 0.0 if params.deterministic else params.clock()
         self.rounds = 0.0
+        self.aside = 0.0
 
     def seconds(self) -> float:
         """Seconds since the start; 0 when deterministic."""
@@ -91,6 +94,12 @@ class Budget:
     def seconds_until(self, share: float) -> float | None:
         """Seconds left until this share of the budget is spent; None when deterministic."""
         return None if self.params.deterministic else max(0.0, self.limit * (share - self.spent()))
+
+    def set_aside(self, seconds: float) -> None:
+        """Take seconds for what comes after the search off the limit; of what is asked for the most counts."""
+        more = max(0.0, seconds - self.aside)
+        self.aside += more
+        self.limit = max(0.0, self.limit - more)
 
     def over(self, share: float = 1.0) -> bool:
         """Whether this share of the budget is spent, or the caller wants to stop."""

@@ -11,6 +11,8 @@ five nodes at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
@@ -19,7 +21,8 @@ from solver.search import columns, compact, pack
 
 Ints = NDArray[np.int64]
 
-COPIES = 24
+COPIES, LEAST_COPIES, ENTRIES = 24, 4, 2400
+"""Random covers, at most and at least, and how many classes these have together."""
 KNOWN = 200
 SECONDS, AGAIN = 0.15, 0.3
 """Limits of one answer, in seconds or the solver's own unit."""
@@ -40,7 +43,7 @@ def recombine(
     known: columns.Columns | None = None,
     limits: compact.Limits | None = None,
     *,
-    deterministic: bool,
+    seconds: Callable[[], float | None],
     copies: int = COPIES,
 ) -> pack.Packing | None:
     """
@@ -53,8 +56,8 @@ def recombine(
     counts: (m, C) their pods.
     known: patterns from column generation; the best of those that fit the pods are used too.
     limits: what the nodes may take together.
-    deterministic: limit effort by work instead of time.
-    copies: random covers.
+    seconds: what is left of the time when it is asked, or None to limit effort by work.
+    copies: random covers, fewer where classes are many.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def recombine(
     """
     field = packer.field
     pool = counts.sum(axis=0)
+    copies = min(copies, max(LEAST_COPIES, ENTRIES // max(1, int((pool > 0).sum()))))
     _, new_kind, new_counts, _ = packer.cover_groups(np.repeat(pool[None].astype(np.float64), copies, axis=0))
     packer.shrink(new_kind, new_counts)
     parts = [np.column_stack([kind, counts]), np.column_stack([new_kind, new_counts])]
@@ -96,10 +100,11 @@ def recombine(
     solver.parameters.linearization_level = 2
     solver.parameters.catch_sigint_signal = False
     solver.parameters.random_seed = int(packer.rng.integers(1 << 30))
-    if deterministic:
+    time = seconds()
+    if time is None:
         solver.parameters.max_deterministic_time = SECONDS
     else:
-        solver.parameters.max_time_in_seconds = SECONDS
+        solver.parameters.max_time_in_seconds = max(min(time, SECONDS), 0.001)
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE) or solver.objective_value > old - 0.5:
         return None
     left = pool.astype(np.int32)

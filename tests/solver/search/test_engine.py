@@ -1,17 +1,29 @@
 """The search from end to end, on random problems over all building blocks."""
 
+import itertools
 import time
 
 import numpy as np
 import pytest
 
 from solver import evaluate
+from solver import problem as problems
 from solver.search import engine, params
 from tests.solver import random_problems, tiny
 
 
 def never_asked() -> float:
     raise AssertionError("the clock is not asked when deterministic")
+
+
+def plain() -> problems.Problem:
+    """Eight classes and three kinds of node, no rules."""
+    random = np.random.default_rng(5)
+    classes = [
+        tiny.pods(f"c{i}", int(random.integers(5, 40)), (int(random.integers(1, 9)), int(random.integers(1, 9))))
+        for i in range(8)
+    ]
+    return tiny.problem(classes, [tiny.offer(100, (10, 10)), tiny.offer(205, (21, 20)), tiny.offer(150, (20, 9))])
 
 
 @pytest.mark.parametrize("seed", range(40, 70))
@@ -39,12 +51,7 @@ def test_the_same_question_has_the_same_answer(seed):
 
 def test_more_time_is_never_worse_than_none():
     """The incumbent only improves; progress tells of it."""
-    random = np.random.default_rng(5)
-    classes = [
-        tiny.pods(f"c{i}", int(random.integers(5, 40)), (int(random.integers(1, 9)), int(random.integers(1, 9))))
-        for i in range(8)
-    ]
-    problem = tiny.problem(classes, [tiny.offer(100, (10, 10)), tiny.offer(205, (21, 20)), tiny.offer(150, (20, 9))])
+    problem = plain()
     told: list[params.Progress] = []
 
     def ask(limit: float) -> params.Found:
@@ -60,3 +67,30 @@ def test_more_time_is_never_worse_than_none():
     assert costs == sorted(costs, reverse=True)
     assert long.bound is not None
     assert long.bound <= long.value.cost
+
+
+def test_time_is_set_aside_for_what_comes_after_the_search():
+    """By what judging a solution takes here: with a clock of 1 ms per look, and naming as long as many of these."""
+    problem = plain()
+
+    def seconds(finish: float) -> float:
+        ticks = itertools.count()
+        settings = params.Params(clock=lambda: next(ticks) / 1000, time_limit=1.0, workers=1, finish=finish)
+        engine.search(problem, settings)
+        return next(ticks) / 1000
+
+    assert seconds(0.0) == pytest.approx(1.0, abs=0.05)
+    assert seconds(400.0) == pytest.approx(0.6, abs=0.05)
+
+
+def test_of_what_is_set_aside_the_most_counts():
+    """It is not summed up, and a limit does not become negative."""
+    budget = params.Budget(params.Params(clock=lambda: 0.0, time_limit=1.0))
+
+    budget.set_aside(0.1)
+    budget.set_aside(0.3)
+    budget.set_aside(0.2)
+    assert budget.left() == pytest.approx(0.7)
+
+    budget.set_aside(5.0)
+    assert budget.left() == 0.0

@@ -1,5 +1,7 @@
 """Fills, covers and recombination: what is put onto a node fits it, and pods are neither lost nor made."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,7 +102,7 @@ def test_construction_and_recombination_keep_limits(seed, most, limited_kind):
     assert_valid(problem, field, limited.kind, limited.counts, limited.left)
     assert (limited.kind == limited_kind).sum() <= most
     assert not limited.left.any()
-    mixed = recombine.recombine(packer, limited.kind, limited.counts, limits=limits, deterministic=True)
+    mixed = recombine.recombine(packer, limited.kind, limited.counts, limits=limits, seconds=lambda: None)
     if mixed is not None:
         assert (mixed.kind == limited_kind).sum() <= most
         assert_valid(problem, field, mixed.kind, mixed.counts)
@@ -115,7 +117,7 @@ def test_recombination_loses_no_pod_and_costs_less(seed, apart):
     nodes = recombine.choose(packer, packing, 6)
     old_kind, old = packing.kind[nodes], packing.counts[nodes]
 
-    mix = recombine.recombine(packer, old_kind, old, deterministic=True, copies=6)
+    mix = recombine.recombine(packer, old_kind, old, seconds=lambda: None, copies=6)
 
     if mix is not None:
         assert (mix.counts.sum(axis=0) == old.sum(axis=0)).all()
@@ -192,6 +194,25 @@ def test_topping_up_fills_nodes_and_loses_no_pod(seed, apart):
     assert (counts @ packer.value >= before @ packer.value - 1e-6).all()
     if apart:
         assert (counts[:, 0] == before[:, 0]).all()
+
+
+@COMMON
+@given(st.integers(0, 10_000), st.integers(0, 6))
+def test_a_packing_that_is_given_up_says_which_pods_it_leaves(seed, looks):
+    """Once the time is over, whenever that is: what is packed by then holds, and every pod is either packed or left over."""
+    problem = drawn(seed)
+    field, packer, _ = packed(problem, seed)
+    merged = merge.merge(field, problem.counts.astype(np.float64), up=True)
+    volumes = compact.solve(merged.field, merged.counts, strong=False)
+    assert volumes is not None
+    calls = itertools.count()
+    packer.over = lambda: next(calls) >= looks
+
+    packing = packer.construct(problem.counts, volumes, merged)
+
+    assert_valid(problem, field, packing.kind, packing.counts, packing.left)
+    if not looks:
+        assert (packing.left == problem.counts).all()
 
 
 def test_topping_up_exchanges_two_pods_for_one():
