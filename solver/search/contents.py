@@ -47,6 +47,10 @@ class Cell:
     holds: Ints
 
 
+Known = dict[tuple[bytes, ...], Ints | None]
+"""Full patterns by rules and requests, classes that may come, and room: cells of alike zones share them."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Range:
     """Numbers of new nodes, and of each host-level spread (S,) what is allowed on top of its skew and needed then."""
@@ -119,10 +123,11 @@ def cell(
     *,
     soft: bool,
     met: bool,
+    known: Known,
 ) -> Cell:
     """
     Shapes, kinds and full patterns of some offers, at most `few` of each kind. With `soft` rules inside a node that may be broken
-    are kept, when all preferences can be `met` those over domains too; spreads are those given.
+    are kept, when all preferences can be `met` those over domains too; spreads are those given. Patterns are kept in `known`.
     """
     inside = dataclasses.replace(
         problem,
@@ -141,12 +146,19 @@ def cell(
     company = exhaust.Company(
         apart | apart.T, host.owner[:, spread], host.member[:, spread], host.member_cap[spread] + 1
     )
+    same = tuple(
+        table.tobytes()
+        for table in (small.field.requests, counts, company.apart, company.owner, company.member, company.most)
+    )
     large: list[int] = []
     kind_of: list[Ints] = [np.zeros(0, dtype=np.int64)]
     rows: list[Ints] = [np.zeros((0, len(counts)), dtype=np.int64)]
     for kind in range(len(small.field.cost)):
         ok, room = small.field.ok[:, kind], small.field.room[kind]
-        found = exhaust.full(small.field, ok, room, counts, np.zeros(len(counts)), -1.0, company)
+        key = *same, ok.tobytes(), room.tobytes()
+        if key not in known:
+            known[key] = exhaust.full(small.field, ok, room, counts, np.zeros(len(counts)), -1.0, company)
+        found = known[key]
         if found is None or len(found) > few:
             large.append(kind)
             continue

@@ -106,15 +106,25 @@ class Company:
     member: Mask
     most: Ints
 
-    def broken(self, made: Ints) -> Mask:
-        """Which contents (P, C) are above a spread."""
-        return np.asarray(((made @ self.owner > 0) & (made @ self.member > self.most)).any(axis=1))
+    def rules_on(self, c: int) -> Ints:
+        """The spreads that look at a class."""
+        return np.flatnonzero(self.owner[c] | self.member[c])
+
+    def broken(self, made: Ints, c: int) -> Mask:
+        """Which contents (P, C) are above a spread that looks at a class."""
+        result = np.zeros(len(made), dtype=np.bool_)
+        for rule in self.rules_on(c):
+            owners, members = np.flatnonzero(self.owner[:, rule]), np.flatnonzero(self.member[:, rule])
+            result |= made[:, owners].any(axis=1) & (made[:, members].sum(axis=1) > self.most[rule])
+        return result
 
     def refuses(self, made: Ints, c: int) -> Mask:
         """Which contents (P, C) take no further pod of a class."""
-        one_more = made.copy()
-        one_more[:, c] += 1
-        return np.asarray((made[:, self.apart[c]] > 0).any(axis=1) | self.broken(one_more))
+        one_more = made
+        if len(self.rules_on(c)):
+            one_more = made.copy()
+            one_more[:, c] += 1
+        return np.asarray((made[:, self.apart[c]] > 0).any(axis=1) | self.broken(one_more, c))
 
 
 def full(
@@ -149,9 +159,11 @@ def full(
         left, worth = left[parent] - number[:, None] * need, worth[parent] + number * duals[c]
         made = made[parent]
         made[:, c] = number
-        hopeful = worth + _promise(field, counts, duals, order[position + 1 :], left) >= least - 1e-6
+        hopeful = worth >= least - 1e-6
+        if not hopeful.all():
+            hopeful = worth + _promise(field, counts, duals, order[position + 1 :], left) >= least - 1e-6
         if company is not None:
-            hopeful &= ~company.broken(made)
+            hopeful &= ~company.broken(made, c)
         made, left, worth = made[hopeful], left[hopeful], worth[hopeful]
     whole = np.ones(len(made), dtype=np.bool_)
     for c in order:

@@ -62,6 +62,7 @@ class _Whole:
         self.best: problems.Solution | None = None
         self.met = False
         self.floor = 0
+        self.patterns: contents.Known = {}
         self.roomy = dataclasses.replace(roomy, pools=dataclasses.replace(roomy.pools, charge=0))
 
     def run(self) -> Answer:
@@ -140,4 +141,7 @@ class _Whole:
         self, spreads: Sequence[problems.Spread], part: contents.Range, few: int, *, soft: bool
     ) -> list[contents.Cell]:
         """All cells with their patterns."""
-        return [contents.cell(self.problem, each, spreads, part, few, soft=soft, met=self.met) for each in self.groups]
+        return [
+            contents.cell(self.problem, each, spreads, part, few, soft=soft, met=self.met, known=self.patterns)
+            for each in self.groups
+        ]
