@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from catalog import labels
 from solver import build as builds
 from solver import plan as plans
 from solver import problem as problems
 from solver import rules
-from solver.explain import trials
+from solver.explain import flavors, trials
 from solver.rules import limits, min_values, volumes
 
 NO_POOLS = "no dynamic nodepools found"
 RELATIONS = {"pod_affinity": "pod affinity", "pod_anti_affinity": "pod anti-affinity", "spread": "topology spread"}
+ORDER = [each.name for each in rules.RULES]
 OTHER_PLAN = "no plan with this pod was found in the time given"
 
 
@@ -31,15 +33,9 @@ def of_class(
         offers[offer.node_pool].append(index)
     result = []
     for name in build.templates:
-        found: Counter[tuple[str, str]] = Counter()
-        open_offers = 0
-        for place in offers.get(name, ()):
-            why = build.explain_offer(pod_class, place)
-            if why is None:
-                open_offers += 1
-            else:
-                found[why] += 1
-        if not offers.get(name):
+        refused = {offer: build.explain_offer(pod_class, offer) for offer in offers.get(name, ())}
+        open_offers = sum(why is None for why in refused.values())
+        if not refused:
             message = "nodepool requirements filtered out all available instance types"
             result.append(plans.Reason(name, message, "nodepool", 0))
         elif open_offers:
@@ -48,11 +44,24 @@ def of_class(
             )
             result.append(plans.Reason(name, message, rule, open_offers))
         else:
-            (rule, message), _ = found.most_common(1)[0]
-            number = sum(count for (other, _), count in found.items() if other == rule)
-            result.append(plans.Reason(name, message, rule, number))
+            said = {offer: why for offer, why in refused.items() if why is not None}
+            result.append(_refusal(build, pod_class, name, said))
     result.extend(plans.Reason(name, why, "nodepool", 0) for name, why in build.left_out.items())
     return tuple(result)
+
+
+def _refusal(build: builds.Build, pod_class: int, name: str, refused: Mapping[int, tuple[str, str]]) -> plans.Reason:
+    """
+    What keeps a class off all offers of a NodePool: the rule that refuses those that got furthest.
+
+    Rules are asked in their order, so offers that a later one refuses have satisfied all before it.
+    """
+    rule = max((rule for rule, _ in refused.values()), key=ORDER.index)
+    messages = Counter(message for other, message in refused.values() if other == rule)
+    message = messages.most_common(1)[0][0]
+    if rule == "resources" or message in flavors.NEVER.values():
+        message = flavors.why(build, pod_class, refused)
+    return plans.Reason(name, message, rule, messages.total())
 
 
 def _used_up(

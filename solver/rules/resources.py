@@ -22,6 +22,7 @@ FIRST = (allocatable.CPU, allocatable.MEMORY, PODS)
 
 ABSURD_CPU = 1_000_000_000
 """A million cores, in milli-CPU."""
+SLIP = " (CPU request >= 1 Million, m vs M typo?)"
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
@@ -44,9 +45,12 @@ def explain(about: context.Context, pod_class: int, place: int) -> str:
     """Upstream's words; a request for a million cores is taken for a slip of the pen."""
     if place < len(about.places):
         return "exceeds node resources"
-    cpu = _request(about.classes[pod_class], allocatable.CPU)
-    slip = " (CPU request >= 1 Million, m vs M typo?)" if cpu >= ABSURD_CPU else ""
-    return f"no instance type has enough resources{slip}"
+    return "no instance type has enough resources" + (SLIP if slip(about.classes[pod_class]) else "")
+
+
+def slip(of: context.PodClass) -> bool:
+    """Whether a request for CPU is so large that it must be a slip of the pen."""
+    return _request(of, allocatable.CPU) >= ABSURD_CPU
 
 
 def _request(of: context.PodClass, resource: str) -> int:
