@@ -11,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, fleet, knapsack, merge, params, small
+from solver.search import columns, compact, engine, fleet, knapsack, merge, params, pricing, small
 from solver.search import field as fields
 from tests.solver import random_problems, tiny
 
@@ -212,8 +212,8 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
     for kind in range(len(field.cost)):
         best = max(float(np.array(row) @ worth) for row in all_contents(field, kind, problem.counts))
         least = best * 0.8
-        exact = knapsack.exact(field, kind, most, worth, problem.counts, least=least, seed=0)
-        none = knapsack.exact(field, kind, most, worth, problem.counts, least=best * 1.01, seed=0)
+        exact = pricing.exact(field, kind, most, worth, problem.counts, least=least, seed=0)
+        none = pricing.exact(field, kind, most, worth, problem.counts, least=best * 1.01, seed=0)
 
         assert quick[kind] >= best - 1e-9
         assert exact.worth >= best - 1e-9
