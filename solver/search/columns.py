@@ -275,16 +275,18 @@ class Columns:
         with futures.ThreadPoolExecutor(max(1, effort.workers)) as pool:
             return list(pool.map(ask, kinds.tolist()))
 
-    def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
+    def generate(
+        self, rng: np.random.Generator, effort: Effort, enough: Callable[[float], bool] = lambda _: False
+    ) -> Master | None:
         """
-        Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`. No round is begun
-        that would end later than that if it took as long as the last one.
+        Generate columns by quick pricing until it finds none, the bound it believes in is reached, the master's value is
+        `enough`, or `stop`. No round is begun that would end later than that if it took as long as the last one.
         """
         self.price(self.centre, self.centre * (1 + 1e-3), self.limits, rng)
         took = 0.0
         while (master := self.master()) is not None:
             new, before = 0, effort.left()
-            if before < took:
+            if before < took or enough(master.value):
                 return master
             for pull in PULLS:
                 bound, centre = self._believed
