@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import statistics
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 
@@ -87,6 +88,7 @@ class Engine:
         self.patterns = 0
         self.hurried = False
         self.adopted: list[pack.Packing] = []
+        self.judged: list[float] = []
         self.whole_nodes: futures.Future[float | None] | None = None
 
     # -- the whole ---------------------------------------------------------------------------
@@ -181,7 +183,8 @@ class Engine:
         if len(work) > 1:
             solution = leftover.place(self.problem, work, solution, seed=self.settings.seed, stop=self.settings.stop)
         broken, value = evaluate.violations(self.problem, solution), evaluate.value(self.problem, solution)
-        self.budget.set_aside((1 + self.settings.finish) * (self.budget.seconds() - started))
+        self.judged.append(self.budget.seconds() - started)
+        self.budget.set_aside((1 + self.settings.finish) * statistics.median(self.judged))
         if broken:
             solution = trim.trim(self.problem, solution)
             value = evaluate.value(self.problem, solution)
