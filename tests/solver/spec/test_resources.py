@@ -43,6 +43,17 @@ def test_more_than_the_largest_flavor():
     assert answer.why(plan, "typo") == "no instance type has enough resources (CPU request >= 1 Million, m vs M typo?)"
 
 
+def test_requests_beyond_64_bits_leave_the_other_pods_alone():
+    """The API server takes up to 2**63 - 1 for each container; the sum of two is more than an integer of numpy holds."""
+    absurd = b.spec(2**64, 2**64, requests={"example.com/dongle": 2**63})
+    plan = answer.solved(
+        b.pods("absurd", 3, absurd), b.pods("web", 2), b.pod("there", absurd, node="old"), b.node("old")
+    )
+
+    assert answer.left_out(plan) == {"absurd-0", "absurd-1", "absurd-2"}
+    assert answer.flavors(plan) == {"b3-16": 1}
+
+
 def test_a_node_takes_110_pods():
     """221 tiny pods need three nodes, 220 two."""
     tiny = b.spec(1, MI)
