@@ -124,7 +124,7 @@ class Member:
             self.attempt = again
         budget, search = self.known.budget, self.attempt.search
         used = budget.used()
-        budget.limit = used + limit
+        budget.limit = used + max(0.0, limit - budget.aside)
         search.hurried = not self.alone and limit < PER_PAIR * int(self.part.problem.counts.sum()) ** 2
         self.attempt.go_on()
         self.limit = min(limit, budget.used() - used) if search.hurried else limit
@@ -160,14 +160,16 @@ class Together:
         known = self.whole.known
         started = self.budget.seconds()
         workers = max(1, self.settings.workers // self.cores)
-        settings = dataclasses.replace(self.settings, workers=workers, progress=lambda _: self.report())
+        settings = dataclasses.replace(self.settings, workers=workers, finish=0.0, progress=lambda _: self.report())
         for part in self.parts:
             self.members.append(Member(part, settings, self.make, alone=len(self.parts) == 1))
             self.budget.tick(self.members[-1].known.budget.rounds)
+        judging = self.budget.seconds()
         first = split.union((member.part, member.first) for member in self.members)
         if evaluate.violations(self.problem, first):
             return None
         known.offer(first, "fill")
+        self.budget.set_aside((1 + self.settings.finish) * (self.budget.seconds() - judging))
         known.phase("fill", started)
         started = self.budget.seconds()
         self.improve()
