@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import columns as patterns
-from solver.search import exhaust, incumbent, params
+from solver.search import compact, exhaust, incumbent, params, restrict, walk
 from solver.search import field as fields
 
 Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
-ENUMERATE_SHARE, GLANCE_SHARE = 0.1, 0.02
-"""Shares of the time left for each step of enumeration, and for the incumbent before it."""
+ENUMERATE_SHARE = 0.25
+"""Share of the time left for enumeration."""
+WITHIN = (0.003, 0.01, 0.017, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, np.inf)
+"""How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
-BRANCHES = 500
-"""Nodes of the search tree that a cover may take when the clock does not count."""
 
 
 def carries(problem: problems.Problem) -> bool:
@@ -49,8 +49,7 @@ class Small:
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
         counts = np.where(self.placeable(), self.problem.counts, 0)
-        out = self.problem.counts - counts
-        if not counts.any() or not exhaust.applies(self.problem, counts) or sum(self.known.value.unplaced) > out.sum():
+        if not counts.any() or not exhaust.applies(self.problem) or not self.only_cost(counts):
             return
         budget = self.known.budget
         started, spent = budget.seconds(), budget.spent()
@@ -68,47 +67,41 @@ class Small:
             lambda: until - budget.spent(),
             lambda: budget.seconds_until(until),
         )
-        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
+        caps = compact.limits_of(self.problem, whole)
+        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0, caps)
         columns.add_singles()
-        master = columns.close(self.rng, effort)
-        if master is None:
-            return
-        charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
-        duals = columns.centre
-        there = exhaust.on_nodes(self.problem, charged, counts, duals)
-        if there is None:
-            return
-        few = exhaust.Rows(columns.kind, columns.counts.astype(np.int64))
-        self.cover(charged, few, there, counts, GLANCE_SHARE)
-        best = [(each @ duals).max(initial=0.0) for each in there]
-        gap = self.known.value.cost - float(duals @ counts) + sum(best)
-        rows = exhaust.patterns(charged, counts, duals, gap, stop)
-        if rows is not None:
-            there = [each[each @ duals >= most - gap - 1e-6] for each, most in zip(there, best, strict=True)]
-            self.patterns += len(rows.kind)
-            bound = self.cover(charged, rows, there, counts, ENUMERATE_SHARE)
-            if bound is not None and self.known.value.cost <= bound:
-                self.known.proved()
+        if columns.close(self.rng, effort) is not None:
+            charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
+            found = walk.Walk(self.problem, charged, counts, columns, stop)
+            self.walk(found)
+            self.patterns += found.patterns
         self.known.phase("enumeration", started)
 
-    def cover(
-        self, field: fields.Field, rows: exhaust.Rows, there: list[Ints], counts: Ints, share: float
-    ) -> int | None:
-        """The best choice among patterns as an incumbent; the bound on any such choice, None when time was short."""
-        found = exhaust.cover(
-            self.problem,
-            field,
-            rows,
-            there,
-            counts,
-            seed=self.settings.seed,
-            time_limit=self.known.budget.left() * share,
-            node_limit=BRANCHES if self.settings.deterministic else None,
-        )
-        if found is None:
-            return None
-        self.known.offer(found.solution, "exact")
-        return found.bound
+    def walk(self, found: walk.Walk) -> None:
+        """Covers that cost little more than the bound first, then those below the incumbent."""
+        for share in WITHIN:
+            top = self.known.value.cost - 1
+            upper = min(top, found.least() * (1 + share))
+            answer = found.within(upper)
+            if answer is None:
+                return
+            if answer.solution is not None:
+                self.known.offer(answer.solution, "exact")
+            if self.known.value.cost <= answer.bound:
+                self.known.proved()
+                return
+            if not self.known.unplaced():
+                self.known.lift(answer.bound - self.known.most_charges())
+
+    def only_cost(self, counts: Ints) -> bool:
+        """Whether the incumbent places all that can be, as well as can be by place alone, so that only its cost is open."""
+        problem, value = self.problem, self.known.value
+        if sum(value.unplaced) > (problem.counts - counts).sum() or value.rank:
+            return False
+        if problem.preference_price is None:
+            return value.preferences <= restrict.least_penalty(problem, counts)
+        asked = counts > 0
+        return not (problem.offer_penalty[asked].any() or problem.node_penalty[asked].any())
 
     def placeable(self) -> NDArray[np.bool_]:
         """(C,) classes of which an empty node of some offer, or what is free on an existing node, holds a pod."""

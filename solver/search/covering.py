@@ -1,0 +1,238 @@
+"""
+The cheapest cover by full patterns, node by node, for plans of few nodes.
+
+Few nodes make covers easy to walk through and linear programs weak: their prices come in steps, so what must be covered costs
+at least as much as the cheapest set of whole nodes that is worth it (`Steps`). A state is what is left to be covered, with what
+limits and OVH pools have been used; equal states are one. Each state goes on with the patterns that hold its hardest class, the
+good ones first, and ends where its cost and the steps of what is left are above the `upper` cost asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+GRID = 4096
+"""Steps of worth that are told apart; worths of nodes are rounded up to them, so that bounds hold."""
+STATES, PAIRS, CHUNK = 150_000, 15_000_000, 300_000
+"""Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and so many at a time."""
+FUZZ = 0.01
+"""Micro-euro by which sums of worths may be off."""
+
+
+class Steps:
+    """The least price of whole nodes that together have at least some worth; kinds (K,) of a `price` and at most a `worth`."""
+
+    def __init__(self, price: Floats, worth: Floats, total: float) -> None:
+        self.unit = max(total, 1.0) / GRID
+        units = np.maximum(np.ceil(worth / self.unit - 1e-9).astype(np.int64), 0)
+        some = units > 0
+        prices, units = price[some], units[some]
+        self.least = np.zeros(GRID + 2)
+        for need in range(1, GRID + 2):
+            self.least[need] = (prices + self.least[np.maximum(need - units, 0)]).min(initial=np.inf)
+
+    def of(self, worth: Floats) -> Floats:
+        """The least price of these worths (S,): no less than the worths themselves where no node is worth more than its price."""
+        # Units are whole, so the need may be rounded up to the next one.
+        need = np.clip(np.ceil((worth - FUZZ) / self.unit - 1e-9).astype(np.int64), 0, GRID + 1)
+        return np.asarray(np.maximum(self.least[need], worth - FUZZ))
+
+    def reach(self, price: float) -> float:
+        """The most worth that nodes of this price together have; below 0 when the price is."""
+        return -1.0 if price < 0 else float(np.searchsorted(self.least, price + FUZZ, side="right") - 1) * self.unit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """
+    What a cover chooses from: patterns (P, C) at a `cost` (P,), what each takes of limits (P, L) with `room` (L,), the bit of
+    the OVH pools that it needs anew (P,) and what such a bit costs; one of `there`, contents (., C), on each existing node.
+    """
+
+    rows: Ints
+    cost: Ints
+    taken: Ints
+    room: Ints
+    bit: Ints
+    charge: int
+    there: Sequence[Ints]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prices:
+    """Worths (C,) of pods and prices (L,) of one unit of each limit; no pattern is worth more than cost and limits."""
+
+    worth: Floats
+    limit: Floats
+    steps: Steps
+
+
+@dataclasses.dataclass(slots=True)
+class _States:
+    """S states: `left` (S, C), `cost`, `used` (S, L), `bits`; `path` are contents chosen before, `last` the pattern
+    chosen now.
+    """
+
+    left: Ints
+    cost: Ints
+    used: Ints
+    bits: Ints
+    path: Ints
+    last: Ints
+
+    def take(self, index: Ints) -> _States:
+        return _States(*(getattr(self, field.name)[index] for field in dataclasses.fields(_States)))
+
+
+class TooManyError(Exception):
+    """More states than this can look at."""
+
+
+def cheapest(
+    choice: Choice, counts: Ints, prices: Prices, upper: float, stop: Callable[[], bool]
+) -> tuple[Ints, Ints, int] | None:
+    """
+    The cheapest cover of `counts` (C,) at most `upper` micro-euro per hour: which of `there` on each node, patterns, cost; None
+    when no cover is that cheap. Raises `TooManyError`.
+    """
+    return _Walk(choice, counts, prices, upper, stop).run()
+
+
+class _Walk:
+    """One search, layer by layer."""
+
+    def __init__(self, choice: Choice, counts: Ints, prices: Prices, upper: float, stop: Callable[[], bool]) -> None:
+        self.choice, self.counts, self.prices, self.stop = choice, counts, prices, stop
+        self.upper = upper
+        self.best: tuple[Ints, int] | None = None
+        self.price, self.worth = choice.cost + choice.taken @ prices.limit, choice.rows @ prices.worth
+        self.spare = np.maximum(self.price - self.worth, 0.0)
+        self.state_worth = self.state_ahead = np.zeros(0)
+        holders = (choice.rows > 0).sum(axis=0)
+        self.order = [int(c) for c in np.argsort(holders, kind="stable") if counts[c]]
+        self.lists = {}
+        for c in self.order:
+            holding = np.flatnonzero(choice.rows[:, c])
+            self.lists[c] = holding[np.argsort(self.spare[holding], kind="stable")]
+        self.radix = np.cumprod(np.concatenate([[1], counts[:-1] + 1]))
+
+    def run(self) -> tuple[Ints, Ints, int] | None:
+        """Existing nodes first, then new ones until nothing is left."""
+        choice = self.choice
+        zero = np.zeros(1, dtype=np.int64)
+        states = _States(
+            self.counts[None, :].copy(),
+            zero,
+            np.zeros((1, len(choice.room)), dtype=np.int64),
+            zero,
+            zero[:, None][:, :0],
+            zero,
+        )
+        best = [float((each @ self.prices.worth).max(initial=0.0)) for each in choice.there]
+        for node, rows in enumerate(choice.there):
+            contents = np.concatenate([np.zeros((1, len(self.counts)), dtype=np.int64), rows])
+            states = self._put(states, contents, sum(best[node + 1 :]))
+        while len(states.left):
+            done = ~states.left.any(axis=1)
+            for s in np.flatnonzero(done):
+                if states.cost[s] <= self.upper:
+                    self.best = states.path[s], int(states.cost[s])
+                    self.upper = float(states.cost[s] - 1)
+            states = self._next(states.take(np.flatnonzero(~done)))
+        if self.best is None:
+            return None
+        path, cost = self.best
+        nodes = len(choice.there)
+        return path[:nodes], path[nodes:], cost
+
+    def _put(self, states: _States, contents: Ints, later: float) -> _States:
+        """One content on an existing node; nodes that come `later` take worth of at most this."""
+        pairs = len(states.left) * len(contents)
+        if pairs > PAIRS or self.stop():
+            raise TooManyError
+        s, p = (
+            np.repeat(np.arange(len(states.left)), len(contents)),
+            np.tile(np.arange(len(contents)), len(states.left)),
+        )
+        made = states.take(s)
+        made.left = np.maximum(made.left - contents[p], 0)
+        made.path = np.concatenate([made.path, p[:, None]], axis=1)
+        return self._distinct(self._hopeful(made, later))
+
+    def _next(self, states: _States) -> _States:
+        """All states with one node more."""
+        if not len(states.left):
+            return states
+        self.state_worth = states.left @ self.prices.worth
+        self.state_ahead = self._ahead(states, np.zeros(len(states.left)))
+        ahead = self.state_ahead - self.state_worth
+        there = states.left[:, self.order] > 0
+        hardest = np.array(self.order)[there.argmax(axis=1)]
+        found = [states.take(np.zeros(0, dtype=np.int64))]
+        pairs = 0
+        for c in np.unique(hardest).tolist():
+            patterns, some = self.lists[c], np.flatnonzero(hardest == c)
+            number = np.searchsorted(self.spare[patterns], ahead[some] + FUZZ, side="right")
+            pairs += int(number.sum())
+            if pairs > PAIRS:
+                raise TooManyError
+            parts = np.searchsorted(np.cumsum(number), np.arange(CHUNK, number.sum(), CHUNK))
+            for members, numbers in zip(np.split(some, parts), np.split(number, parts), strict=True):
+                if self.stop():
+                    raise TooManyError
+                s = np.repeat(members, numbers)
+                within = np.arange(len(s)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+                found.append(self._bought(states, s, patterns[within]))
+        made = _joined(found)
+        made.path = np.concatenate([made.path, made.last[:, None]], axis=1)
+        return self._distinct(made)
+
+    def _bought(self, states: _States, s: Ints, p: Ints) -> _States:
+        """States `s` with a node of pattern `p` more, those that may still end below the `upper` cost."""
+        choice, prices = self.choice, self.prices
+        left = np.maximum(self.state_worth[s] - self.worth[p], 0.0)
+        hopeful = self.state_ahead[s] - self.price[p] - prices.steps.of(left) >= -FUZZ
+        s, p = s[hopeful], p[hopeful]
+        rest = np.maximum(states.left[s] - choice.rows[p], 0)
+        hopeful = self.state_ahead[s] - self.price[p] - prices.steps.of(rest @ prices.worth) >= -FUZZ
+        used = states.used[s] + choice.taken[p]
+        hopeful &= (used <= choice.room).all(axis=1)
+        s, p = s[hopeful], p[hopeful]
+        new = (choice.bit[p] & ~states.bits[s]) != 0
+        cost = states.cost[s] + choice.cost[p] + new * choice.charge
+        bits = states.bits[s] | choice.bit[p]
+        return self._distinct(_States(rest[hopeful], cost, used[hopeful], bits, states.path[s], p))
+
+    def _ahead(self, states: _States, least: Floats) -> Floats:
+        """How far states are below the `upper` cost if what is left costs at least this, limits at their prices included."""
+        free = (self.choice.room - states.used) @ self.prices.limit
+        return np.asarray(self.upper - states.cost - (least - free))
+
+    def _hopeful(self, states: _States, later: float) -> _States:
+        worth = np.maximum(states.left @ self.prices.worth - later, 0.0)
+        return states.take(np.flatnonzero(self._ahead(states, self.prices.steps.of(worth)) >= -FUZZ))
+
+    def _distinct(self, states: _States) -> _States:
+        """The cheapest of equal states."""
+        code = states.left @ self.radix
+        order = np.lexsort((states.cost, *states.used.T, states.bits, code))
+        made = states.take(order)
+        code = code[order]
+        same = (code[1:] == code[:-1]) & (made.bits[1:] == made.bits[:-1])
+        same &= (made.used[1:] == made.used[:-1]).all(axis=1)
+        made = made.take(np.flatnonzero(np.concatenate([np.ones(min(1, len(code)), dtype=np.bool_), ~same])))
+        if len(made.left) > STATES:
+            raise TooManyError
+        return made
+
+
+def _joined(parts: Sequence[_States]) -> _States:
+    fields = dataclasses.fields(_States)
+    return _States(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields))

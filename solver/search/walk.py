@@ -1,0 +1,95 @@
+"""
+Covers by full patterns for a problem in which amounts, masks and limits are all that binds: which patterns a cover of a certain
+cost can use at all, and the walk through these (`covering`).
+
+No pattern is worth more than its node costs, limits at their prices included. What else a plan buys for a pattern must be worth
+what the pattern does not hold, in whole nodes; patterns that leave too much are left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import problem as problems
+from solver.search import columns as patterns
+from solver.search import covering, exhaust, knapsack
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PATTERNS = 20_000
+"""Most patterns that a walk chooses from."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """The cheapest cover, None when none is as cheap as was asked for, and a bound on what any costs, charges included."""
+
+    solution: problems.Solution | None
+    bound: int
+
+
+class Walk:
+    """
+    Covers of `counts` (C,) by kinds of `field`, node charges in its costs, at the prices that `columns` found; `patterns` counts
+    those looked at.
+    """
+
+    def __init__(
+        self,
+        problem: problems.Problem,
+        field: fields.Field,
+        counts: Ints,
+        columns: patterns.Columns,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.problem, self.field, self.counts, self.stop = problem, field, counts, stop
+        self.patterns = 0
+        self.worth = columns.worths(columns.centre)
+        self.price = field.cost + columns.charge(columns.centre)
+        limit = columns.centre[len(counts) :] / columns.caps.scale
+        self.limits = float(limit @ columns.caps.room)
+        self.there = exhaust.on_nodes(problem, field, counts, self.worth)
+        kinds = np.minimum(self.price, knapsack.fractional_worth(field, columns.most, self.worth, counts))
+        self.prices = covering.Prices(self.worth, limit, covering.Steps(self.price, kinds, float(self.worth @ counts)))
+        self.best = [float((each @ self.worth).max(initial=0.0)) for each in self.there or []]
+        self.new = float(self.worth @ counts) - sum(self.best)
+
+    def least(self) -> float:
+        """A bound on the cost of all covers, charges for OVH pools not included."""
+        return max(0.0, float(self.prices.steps.of(np.array([max(self.new, 0.0)]))[0]) - self.limits)
+
+    def within(self, upper: float) -> Answer | None:
+        """The cheapest cover that costs at most `upper`; None when that takes too long."""
+        total = upper + self.limits
+        steps = self.prices.steps
+        reach = np.array([steps.reach(total - float(price)) for price in self.price])
+        # With it, other nodes must be worth what it does not hold, and the whole costs no more than asked for.
+        held = np.maximum(self.new - np.where(reach < 0, -np.inf, reach), self.price + self.new - total)
+        rows = exhaust.patterns(self.field, self.counts, self.worth, self.field.cost - held, self.stop, PATTERNS)
+        if rows is None or self.there is None:
+            return None
+        self.patterns += len(rows.kind)
+        spare = steps.reach(total) - self.new
+        there = [
+            each[each @ self.worth >= most - max(spare, 0.0) - covering.FUZZ]
+            for each, most in zip(self.there, self.best, strict=True)
+        ]
+        choice = exhaust.choice(self.problem, self.field, rows, there)
+        try:
+            found = None if choice is None else covering.cheapest(choice, self.counts, self.prices, upper, self.stop)
+        except covering.TooManyError:
+            return None
+        if choice is None:
+            return None
+        if found is None:
+            return Answer(None, int(np.floor(upper)) + 1)
+        on_node, chosen, cost = found
+        nothing = np.zeros_like(self.counts)
+        contents = [np.concatenate([nothing[None, :], each])[i] for i, each in zip(on_node, there, strict=True)]
+        return Answer(exhaust.solution(self.problem, self.field, rows, contents, chosen, self.counts), cost)
