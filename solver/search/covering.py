@@ -22,31 +22,67 @@ GRID = 4096
 """Steps of worth that are told apart; worths of nodes are rounded up to them, so that bounds hold."""
 STATES, PAIRS, CHUNK = 150_000, 15_000_000, 300_000
 """Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and so many at a time."""
+PARTS = 96
+"""Most parts of a limit that are told apart."""
 FUZZ = 0.01
 """Micro-euro by which sums of worths may be off."""
 
 
 class Steps:
-    """The least price of whole nodes that together have at least some worth; kinds (K,) of a `price` and at most a `worth`."""
+    """
+    The least price of whole nodes that together have at least some worth and keep within what is left of one limit, the
+    `tight` one: kinds (K,) of a `price`, at most a `worth`, that take so much of it (`taken`, of `room`; None: no limit).
+    """
 
-    def __init__(self, price: Floats, worth: Floats, total: float) -> None:
-        self.unit = max(total, 1.0) / GRID
+    def __init__(
+        self,
+        price: Floats,
+        worth: Floats,
+        total: float,
+        tight: int | None = None,
+        taken: Ints | None = None,
+        room: int = 0,
+    ) -> None:
+        self.tight = tight
+        self.grid = GRID if tight is None else GRID // 2
+        self.unit = max(total, 1.0) / self.grid
         units = np.maximum(np.ceil(worth / self.unit - 1e-9).astype(np.int64), 0)
         some = units > 0
         prices, units = price[some], units[some]
-        self.least = np.zeros(GRID + 2)
-        for need in range(1, GRID + 2):
-            self.least[need] = (prices + self.least[np.maximum(need - units, 0)]).min(initial=np.inf)
+        # Whole numbers of parts of the limit: what nodes take is rounded down, and so may be what there is.
+        taken = np.zeros(len(price), dtype=np.int64) if taken is None else taken
+        self.part = max(int(np.gcd.reduce(taken)), -(-room // PARTS), 1)
+        self.taken = taken // self.part
+        self.parts = room // self.part
+        of = np.arange(self.parts + 1)[None, :] - self.taken[some][:, None]
+        over, of = of < 0, np.maximum(of, 0)
+        added = np.where(over, np.inf, prices[:, None])
+        self.least = np.zeros((self.grid + 2, self.parts + 1))
+        for need in range(1, self.grid + 2):
+            before = self.least[np.maximum(need - units, 0)[:, None], of]
+            self.least[need] = (added + before).min(axis=0, initial=np.inf)
 
-    def of(self, worth: Floats) -> Floats:
-        """The least price of these worths (S,): no less than the worths themselves where no node is worth more than its price."""
+    def left(self, room: Ints) -> Ints:
+        """Parts that are left of the room of all limits (S, L)."""
+        if self.tight is None:
+            return np.zeros(len(room), dtype=np.int64)
+        return np.asarray(np.clip(room[:, self.tight] // self.part, 0, self.parts))
+
+    def others(self, limit: Floats) -> Floats:
+        """Prices (L,) of limits without the tight one, which is not paid for here but kept."""
+        return np.where(np.arange(len(limit)) == self.tight, 0.0, limit)
+
+    def of(self, worth: Floats, left: Ints) -> Floats:
+        """The least price of these worths (S,) with these parts of the limit left (S,)."""
         # Units are whole, so the need may be rounded up to the next one.
-        need = np.clip(np.ceil((worth - FUZZ) / self.unit - 1e-9).astype(np.int64), 0, GRID + 1)
-        return np.asarray(np.maximum(self.least[need], worth - FUZZ))
+        need = np.clip(np.ceil((worth - FUZZ) / self.unit - 1e-9).astype(np.int64), 0, self.grid + 1)
+        return np.asarray(self.least[need, left])
 
-    def reach(self, price: float) -> float:
-        """The most worth that nodes of this price together have; below 0 when the price is."""
-        return -1.0 if price < 0 else float(np.searchsorted(self.least, price + FUZZ, side="right") - 1) * self.unit
+    def reach(self, price: float, left: int) -> float:
+        """The most worth that nodes of this price together have with these parts left; below 0 when one is negative."""
+        if price < 0 or left < 0:
+            return -1.0
+        return float(np.searchsorted(self.least[:, left], price + FUZZ, side="right") - 1) * self.unit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,9 +148,10 @@ class _Walk:
         self.choice, self.counts, self.prices, self.stop = choice, counts, prices, stop
         self.upper = upper
         self.best: tuple[Ints, int] | None = None
-        self.price, self.worth = choice.cost + choice.taken @ prices.limit, choice.rows @ prices.worth
-        self.spare = np.maximum(self.price - self.worth, 0.0)
-        self.state_worth = self.state_ahead = np.zeros(0)
+        self.worth = choice.rows @ prices.worth
+        self.spare = np.maximum(choice.cost + choice.taken @ prices.limit - self.worth, 0.0)
+        self.state_worth = np.zeros(0)
+        self.others = prices.steps.others(prices.limit)
         holders = (choice.rows > 0).sum(axis=0)
         self.order = [int(c) for c in np.argsort(holders, kind="stable") if counts[c]]
         self.lists = {}
@@ -171,8 +208,7 @@ class _Walk:
         if not len(states.left):
             return states
         self.state_worth = states.left @ self.prices.worth
-        self.state_ahead = self._ahead(states, np.zeros(len(states.left)))
-        ahead = self.state_ahead - self.state_worth
+        ahead = self._ahead(states.cost, states.used, self.prices.limit) - self.state_worth
         there = states.left[:, self.order] > 0
         hardest = np.array(self.order)[there.argmax(axis=1)]
         found = [states.take(np.zeros(0, dtype=np.int64))]
@@ -196,28 +232,31 @@ class _Walk:
 
     def _bought(self, states: _States, s: Ints, p: Ints) -> _States:
         """States `s` with a node of pattern `p` more, those that may still end below the `upper` cost."""
-        choice, prices = self.choice, self.prices
-        left = np.maximum(self.state_worth[s] - self.worth[p], 0.0)
-        hopeful = self.state_ahead[s] - self.price[p] - prices.steps.of(left) >= -FUZZ
-        s, p = s[hopeful], p[hopeful]
-        rest = np.maximum(states.left[s] - choice.rows[p], 0)
-        hopeful = self.state_ahead[s] - self.price[p] - prices.steps.of(rest @ prices.worth) >= -FUZZ
+        choice, steps = self.choice, self.prices.steps
         used = states.used[s] + choice.taken[p]
-        hopeful &= (used <= choice.room).all(axis=1)
-        s, p = s[hopeful], p[hopeful]
-        new = (choice.bit[p] & ~states.bits[s]) != 0
-        cost = states.cost[s] + choice.cost[p] + new * choice.charge
-        bits = states.bits[s] | choice.bit[p]
-        return self._distinct(_States(rest[hopeful], cost, used[hopeful], bits, states.path[s], p))
+        within = (used <= choice.room).all(axis=1)
+        s, p, used = s[within], p[within], used[within]
+        cost = states.cost[s] + choice.cost[p]
+        ahead, left = self._ahead(cost, used, self.others), steps.left(choice.room - used)
+        hopeful = ahead - steps.of(np.maximum(self.state_worth[s] - self.worth[p], 0.0), left) >= -FUZZ
+        s, p, used, cost = s[hopeful], p[hopeful], used[hopeful], cost[hopeful]
+        rest = np.maximum(states.left[s] - choice.rows[p], 0)
+        cost += ((choice.bit[p] & ~states.bits[s]) != 0) * choice.charge
+        made = _States(rest, cost, used, states.bits[s] | choice.bit[p], states.path[s], p)
+        return self._distinct(self._hopeful(made, 0.0))
 
-    def _ahead(self, states: _States, least: Floats) -> Floats:
-        """How far states are below the `upper` cost if what is left costs at least this, limits at their prices included."""
-        free = (self.choice.room - states.used) @ self.prices.limit
-        return np.asarray(self.upper - states.cost - (least - free))
+    def _ahead(self, cost: Ints, used: Ints, limit: Floats) -> Floats:
+        """How far the `upper` cost is from what was paid, and from limits at these prices."""
+        return np.asarray(self.upper - cost + (self.choice.room - used) @ limit)
 
     def _hopeful(self, states: _States, later: float) -> _States:
+        """States that may end below the `upper` cost, by worths and by whole nodes."""
         worth = np.maximum(states.left @ self.prices.worth - later, 0.0)
-        return states.take(np.flatnonzero(self._ahead(states, self.prices.steps.of(worth)) >= -FUZZ))
+        steps = self.prices.steps
+        whole = steps.of(worth, steps.left(self.choice.room - states.used))
+        hopeful = self._ahead(states.cost, states.used, self.prices.limit) - worth >= -FUZZ
+        hopeful &= self._ahead(states.cost, states.used, self.others) - whole >= -FUZZ
+        return states.take(np.flatnonzero(hopeful))
 
     def _distinct(self, states: _States) -> _States:
         """The cheapest of equal states."""

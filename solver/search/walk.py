@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import columns as patterns
-from solver.search import covering, exhaust, knapsack
+from solver.search import compact, covering, exhaust, knapsack
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -53,29 +53,50 @@ class Walk:
         self.worth = columns.worths(columns.centre)
         self.price = field.cost + columns.charge(columns.centre)
         limit = columns.centre[len(counts) :] / columns.caps.scale
-        self.limits = float(limit @ columns.caps.room)
         self.there = exhaust.on_nodes(problem, field, counts, self.worth)
         kinds = np.minimum(self.price, knapsack.fractional_worth(field, columns.most, self.worth, counts))
-        self.prices = covering.Prices(self.worth, limit, covering.Steps(self.price, kinds, float(self.worth @ counts)))
+        steps = self._steps(limit, columns.caps, kinds)
+        self.prices = covering.Prices(self.worth, limit, steps)
+        self.limits = float(limit @ columns.caps.room)
+        self.paid = field.cost + steps.others(limit) @ columns.caps.per_node
+        self.free = float(steps.others(limit) @ columns.caps.room)
         self.best = [float((each @ self.worth).max(initial=0.0)) for each in self.there or []]
         self.new = float(self.worth @ counts) - sum(self.best)
 
+    def _steps(self, limit: Floats, caps: compact.Limits, worth: Floats) -> covering.Steps:
+        """What whole nodes cost, within the limit that costs most."""
+        total = float(self.worth @ self.counts)
+        dear = limit * caps.room
+        if not dear.any():
+            return covering.Steps(self.price, worth, total)
+        tight = int(dear.argmax())
+        price = self.price - limit[tight] * caps.per_node[tight]
+        taken = caps.per_node[tight].astype(np.int64)
+        return covering.Steps(price, worth, total, tight, taken, int(caps.room[tight]))
+
     def least(self) -> float:
         """A bound on the cost of all covers, charges for OVH pools not included."""
-        return max(0.0, float(self.prices.steps.of(np.array([max(self.new, 0.0)]))[0]) - self.limits)
+        steps, worth = self.prices.steps, max(self.new, 0.0)
+        whole = steps.of(np.array([worth]), np.array([steps.parts]))
+        return max(0.0, worth - self.limits, float(whole[0]) - self.free)
 
     def within(self, upper: float) -> Answer | None:
         """The cheapest cover that costs at most `upper`; None when that takes too long."""
-        total = upper + self.limits
         steps = self.prices.steps
-        reach = np.array([steps.reach(total - float(price)) for price in self.price])
+        reach = np.array(
+            [
+                steps.reach(upper + self.free - float(price), steps.parts - int(taken))
+                for price, taken in zip(self.paid, steps.taken, strict=True)
+            ]
+        )
         # With it, other nodes must be worth what it does not hold, and the whole costs no more than asked for.
-        held = np.maximum(self.new - np.where(reach < 0, -np.inf, reach), self.price + self.new - total)
+        held = np.where(reach < 0, np.inf, self.new - reach)
+        held = np.maximum(held, self.price + self.new - upper - self.limits)
         rows = exhaust.patterns(self.field, self.counts, self.worth, self.field.cost - held, self.stop, PATTERNS)
         if rows is None or self.there is None:
             return None
         self.patterns += len(rows.kind)
-        spare = steps.reach(total) - self.new
+        spare = steps.reach(upper + self.free, steps.parts) - self.new
         there = [
             each[each @ self.worth >= most - max(spare, 0.0) - covering.FUZZ]
             for each, most in zip(self.there, self.best, strict=True)

@@ -69,7 +69,18 @@ def test_the_cheapest_cover_is_the_optimum(seed):
 def test_steps_are_what_whole_nodes_cost():
     """Nodes worth 7 at 10 and worth 3 at 4: 8 worth costs 12 (three of the small ones), and 12 buys 9 at most."""
     steps = covering.Steps(np.array([10.0, 4.0]), np.array([7.0, 3.0]), 20.0)
+    none = np.zeros(5, dtype=np.int64)
 
-    assert steps.of(np.array([0.0, 3.0, 7.0, 8.0, 13.0])).tolist() == [0, 4, 10, 12, 18]
-    assert 9.0 <= steps.reach(12.0) < 9.05
-    assert steps.reach(-1.0) < 0
+    assert steps.of(np.array([0.0, 3.0, 7.0, 8.0, 13.0]), none).tolist() == [0, 4, 10, 12, 18]
+    assert 9.0 <= steps.reach(12.0, 0) < 9.05
+    assert steps.reach(-1.0, 0) < 0
+
+
+def test_steps_keep_a_limit():
+    """Of the small ones, which take 2 of a limit of 5 each, there are two at most; then the large one is needed for 8."""
+    steps = covering.Steps(np.array([10.0, 4.0]), np.array([7.0, 3.0]), 20.0, 0, np.array([0, 2], dtype=np.int64), 5)
+    room = np.array([[5], [3], [1]])
+
+    assert steps.left(room).tolist() == [2, 1, 0]
+    assert steps.of(np.array([8.0, 8.0, 8.0]), steps.left(room)).tolist() == [14, 14, 20]
+    assert steps.others(np.array([3.0, 2.0])).tolist() == [0, 2]
