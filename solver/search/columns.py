@@ -247,10 +247,14 @@ class Columns:
             if field.host.simple:
                 rows = answer.rows[answer.rows @ self.worths(duals) > at_duals[kind] * (1 + 1e-6)]
                 new += self.add(np.full(len(rows), kind), rows)
-        proved, centre = self.scaled(point, float((worth / price).max(initial=1e-9)))
+        self.take(point, float((worth / price).max(initial=1e-9)))
+        return new
+
+    def take(self, point: Floats, ratio: float) -> None:
+        """No node is worth more than `ratio` times what it costs at a point: a bound."""
+        proved, centre = self.scaled(point, ratio)
         if proved > self.bound:
             self.bound, self.centre = proved, centre
-        return new
 
     def _exactly(self, kinds: Ints, worth: Floats, point: Floats, effort: Effort) -> list[pricing.Exact]:
         """What nodes of these kinds are worth at a point, where that is more than they cost; `worth` (K,) at most."""

@@ -70,7 +70,7 @@ class Small:
         caps = compact.limits_of(self.problem, whole)
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0, caps)
         columns.add_singles()
-        if columns.close(self.rng, effort) is not None:
+        if walk.priced(columns, self.rng, effort):
             charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
             found = walk.Walk(self.problem, charged, counts, columns, stop)
             self.walk(found)

@@ -24,6 +24,36 @@ Ints = NDArray[np.int64]
 
 PATTERNS = 20_000
 """Most patterns that a walk chooses from."""
+BEST, ROUNDS = 60, 100
+"""Patterns that are added at a time while prices are looked for, and how often."""
+
+
+def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns.Effort) -> bool:
+    """
+    Generate columns to the end: by quick pricing, then by all full patterns that are worth more than they cost. Says whether the
+    bound was reached in time.
+    """
+    field, counts = columns.field, columns.limits
+    master = columns.generate(rng, effort)
+    for _ in range(ROUNDS):
+        if master is None or effort.stop():
+            return False
+        worth, price = columns.worths(master.duals), field.cost + columns.charge(master.duals)
+        least = price * (1 + patterns.CLOSE)
+        rows = exhaust.patterns(field, counts, worth, field.cost - least, effort.stop, PATTERNS)
+        if rows is None:
+            return columns.close(rng, effort) is not None
+        columns.take(
+            master.duals,
+            1 + patterns.CLOSE if not len(rows.kind) else float((rows.counts @ worth / price[rows.kind]).max()),
+        )
+        effort.spend(patterns.QUICK_ROUND)
+        if not len(rows.kind):
+            return True
+        good = np.argsort(-(rows.counts @ worth - price[rows.kind]) / price[rows.kind], kind="stable")[:BEST]
+        columns.add(rows.kind[good], rows.counts[good].astype(np.int32))
+        master = columns.master()
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
