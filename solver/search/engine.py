@@ -118,8 +118,9 @@ class Engine:
         yield
         exact = small.Small(self.known, self.rng)
         if exact.applies() and not self.hurried:
-            exact.enumerate(whole)
-            self.patterns += exact.patterns
+            if exact.amounts_only():
+                exact.race(whole, self.narrow)
+                self.patterns += exact.patterns
             if exact.spread_over_hosts():
                 exact.direct(small.TRY_SHARE)
             if not self.known.optimal and not (self.settings.gap and self.known.done()):

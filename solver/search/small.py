@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
+from concurrent import futures
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ WITHIN = (0.003, 0.01, 0.017, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, np.inf)
 """How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules."""
+HEAD_START = 0.2
+"""Seconds that enumeration has for itself on more than one core."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
 
@@ -41,22 +45,50 @@ class Small:
         self.known = known
         self.rng = rng
         self.patterns = 0
+        self.looked = False
 
     def applies(self) -> bool:
         """Whether the exact model can carry the whole problem."""
         return carries(self.problem)
 
+    def amounts_only(self) -> bool:
+        """Whether amounts, masks and limits are all that binds, and only the incumbent's cost is open."""
+        return exhaust.applies(self.problem) and self.only_cost(self.demand())
+
+    def demand(self) -> Ints:
+        """Pods of each class (C,) that some place could hold."""
+        return np.where(self.placeable(), self.problem.counts, 0)
+
+    def race(self, whole: fields.Field, narrow: problems.Problem) -> None:
+        """Enumeration, and on a second core patterns under rules once that takes long: nobody knows which of them is faster."""
+        if self.settings.workers < 2 or self.settings.deterministic:
+            self.enumerate(whole)
+            return
+        ended = threading.Event()
+
+        def late() -> None:
+            if not ended.wait(HEAD_START):
+                self.whole(narrow)
+
+        with futures.ThreadPoolExecutor(1) as beside:
+            rival = beside.submit(late)
+            try:
+                self.enumerate(whole)
+            finally:
+                ended.set()
+            rival.result()
+
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
-        counts = np.where(self.placeable(), self.problem.counts, 0)
-        if not counts.any() or not exhaust.applies(self.problem) or not self.only_cost(counts):
+        counts = self.demand()
+        if not counts.any():
             return
         budget = self.known.budget
         started, spent = budget.seconds(), budget.spent()
         until = spent + (1.0 - spent) * ENUMERATE_SHARE
 
         def stop() -> bool:
-            return budget.over(until)
+            return self.known.optimal or budget.over(until)
 
         workers = 1 if self.settings.deterministic else self.settings.workers
         effort = patterns.Effort(
@@ -115,15 +147,16 @@ class Small:
         from solver.search import selection, whole
 
         problem = self.problem if narrow is None else narrow
-        if not whole.applies(problem):
+        if self.known.optimal or not whole.applies(problem) or self.looked:
             return
+        self.looked = True
         started, budget = self.known.budget.seconds(), self.known.budget
         until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
         clock = selection.Clock(
             left=lambda: (until - budget.spent()) * self.settings.time_limit,
             spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
             seed=self.settings.seed,
-            stop=lambda: budget.over(until),
+            stop=lambda: self.known.optimal or budget.over(until),
         )
         answer = whole.solve(problem, self.known.value, clock)
         if answer.solution is not None:
