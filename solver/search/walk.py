@@ -31,9 +31,11 @@ BEST, ROUNDS = 60, 100
 def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns.Effort) -> bool:
     """
     Generate columns to the end: by quick pricing, then by all full patterns that are worth more than they cost. Says whether the
-    bound was reached in time.
+    bound was reached in time; not so where there is nothing to buy.
     """
     field, counts = columns.field, columns.limits
+    if not len(field.cost):
+        return False
     master = columns.generate(rng, effort)
     for _ in range(ROUNDS):
         if master is None or effort.stop():

@@ -39,7 +39,7 @@ def walk_of(problem: problems.Problem) -> walk.Walk:
     found = columns.Columns(field, counts, np.ones(len(counts)), 0.0, 0, caps)
     found.add_singles()
     effort = columns.Effort(lambda: False, lambda _: None, 1, 1)
-    assert found.close(np.random.default_rng(1), effort) is not None
+    assert walk.priced(found, np.random.default_rng(1), effort)
     charged = dataclasses.replace(field, cost=field.cost + problem.node_charge)
     return walk.Walk(problem, charged, counts, found, lambda: False)
 
@@ -84,3 +84,12 @@ def test_steps_keep_a_limit():
     assert steps.left(room).tolist() == [2, 1, 0]
     assert steps.of(np.array([8.0, 8.0, 8.0]), steps.left(room)).tolist() == [14, 14, 20]
     assert steps.others(np.array([3.0, 2.0])).tolist() == [0, 2]
+
+
+def test_prices_without_anything_to_buy():
+    """Without kinds of node there are no prices, and that is said."""
+    problem = tiny.problem([tiny.pods("a", 1, (1, 1))], [tiny.offer(5, (0, 0))], [tiny.node((2, 2))])
+    field = fields.make(problem, np.arange(1), problem.counts > 0)
+    found = columns.Columns(field, problem.counts, np.ones(1), 0.0, 0)
+
+    assert not walk.priced(found, np.random.default_rng(1), columns.Effort(lambda: False, lambda _: None, 1, 1))
