@@ -52,7 +52,21 @@ class Answer:
     short: Mapping[str, int]
 
 
-def why(build: builds.Build, pod_class: int, offers: Collection[int]) -> str:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Why:
+    """Upstream's words; and where room is short, the offer that comes nearest, and by how much it is."""
+
+    words: str
+    nearest: str = ""
+    lack: Fraction = Fraction(0)
+
+    @property
+    def text(self) -> str:
+        """Both, as people read them."""
+        return f"{self.words}: {self.nearest}" if self.nearest else self.words
+
+
+def why(build: builds.Build, pod_class: int, offers: Collection[int]) -> Why:
     """Why none of these offers of one NodePool takes a class, where each is refused for its labels or its room."""
     answers = _answers(build, pod_class, offers)
     flavors: dict[str, frozenset[str]] = defaultdict(frozenset)
@@ -60,14 +74,14 @@ def why(build: builds.Build, pod_class: int, offers: Collection[int]) -> str:
         flavors[each.offer.flavor] |= each.well
     never = ALL.difference(*flavors.values())
     if never == {ROOM} and resources.slip(build.context.classes[pod_class]):
-        return NEVER[never] + resources.SLIP
+        return Why(NEVER[never] + resources.SLIP)
     together = (text for but, text in ALL_BUT.items() if ALL - {but} in flavors.values())
     words = NEVER[never] if never else next(together, NEITHER)
     short = [each for each in answers if each.short]
     right = [each for each in short if {LABELS, OFFERING} <= each.well]
     if not right and ROOM not in never:
-        return words
-    return f"{words}: {_nearest(_asked(build, pod_class), right or short)}"
+        return Why(words)
+    return _nearest(words, _asked(build, pod_class), right or short)
 
 
 def _answers(build: builds.Build, pod_class: int, offers: Collection[int]) -> list[Answer]:
@@ -96,17 +110,17 @@ def _lacking(asked: Mapping[str, int], offer: problem.Offer) -> dict[str, int]:
     return {name: lack for name, most in total.items() if (lack := most - offer.allocatable.get(name, 0)) > 0}
 
 
-def _nearest(asked: Mapping[str, int], short: Collection[Answer]) -> str:
+def _nearest(words: str, asked: Mapping[str, int], short: Collection[Answer]) -> Why:
     """Of some offers the one that lacks least, each resource as a share of what its node is asked for, and what it is."""
 
-    def distance(each: Answer) -> tuple[Fraction, int]:
-        lacks = each.short.items()
-        shares = (Fraction(lack, lack + each.offer.allocatable.get(name, 0)) for name, lack in lacks)
-        return sum(shares, Fraction(0)), each.offer.price
+    def lack(each: Answer) -> Fraction:
+        shares = (Fraction(lack, lack + each.offer.allocatable.get(name, 0)) for name, lack in each.short.items())
+        return sum(shares, Fraction(0))
 
-    best = min(short, key=distance)
-    lacking = [_words(name, lack, asked.get(name, 0), best.offer) for name, lack in best.short.items()]
-    return f"nearest is {best.offer.flavor} in {best.offer.zone}, short of {' and '.join(lacking)}"
+    best = min(short, key=lambda each: (lack(each), each.offer.price))
+    lacking = [_words(name, missing, asked.get(name, 0), best.offer) for name, missing in best.short.items()]
+    text = f"nearest is {best.offer.flavor} in {best.offer.zone}, short of {' and '.join(lacking)}"
+    return Why(words, text, lack(best))
 
 
 def _words(name: str, lack: int, asked: int, offer: problem.Offer) -> str:

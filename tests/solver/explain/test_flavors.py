@@ -83,6 +83,21 @@ def test_daemon_sets_that_fill_a_flavor_by_themselves() -> None:
     )
 
 
+def test_of_several_node_pools_the_nearest_speaks_for_the_pod() -> None:
+    """Each reason names the nearest flavor of its NodePool, the message the nearest of all."""
+    small = b.pool("small", [b.requirement(b.TYPE, "In", "b3-8")])
+    medium = b.pool("medium", [b.requirement(b.TYPE, "In", "b3-16")])
+    plan = answer.solved(small, medium, b.pod("web", b.spec(4000)))
+
+    (left,) = plan.unschedulable
+    assert {r.node_pool: r.message.split("nearest is ")[1].split(" ")[0] for r in left.reasons} == {
+        "small": "b3-8",
+        "medium": "b3-16",
+    }
+    assert left.message.count("no instance type has enough resources") == 1
+    assert "nearest is b3-16" in left.message
+
+
 def test_offers_that_got_furthest_say_what_is_wrong() -> None:
     """Half of the offers are too small, but the larger ones would do if they were where the volume is."""
     there = b.node_term(b.expression(b.ZONE, "In", "eu-west-par-d"))
