@@ -54,13 +54,8 @@ class Provisioner:
         if wait > 0:
             return wait
         self.batcher.take()
-        try:
-            with self._world.planning:
-                self._batch()
-        except Exception:
-            # The pods still wait, and nothing may ever happen to them that would close another batch.
-            self.trigger()
-            raise
+        with self._world.planning:
+            self._batch()
         return 0.05
 
     def _batch(self) -> None:
