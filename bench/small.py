@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bench import measure as measuring
-from bench import workloads
+from bench import running, workloads
 from bench.workloads import HOST, ZONE, Manifest
 from catalog import catalogue as catalogues
 from solver import options, planner, snapshot
@@ -212,6 +212,91 @@ def pools(rng: Generator) -> list[Manifest]:
     return limited(rng, some) + [app.manifest() for app in some]
 
 
+LIMITED = ("cpu", "memory", "nodes")
+"""Resources that a NodePool may be limited in."""
+
+
+def choosy(rng: Generator, some: Sequence[App], region: str) -> None:
+    """Selectors, required node affinity with one or two terms, tolerations."""
+    zones = sorted({offering.zone for offering in catalogues.embedded().offerings(region)})
+    families, size = "karpenter.ovhcloud.sh/family", "karpenter.ovhcloud.sh/cpu"
+    wishes: list[Callable[[], Manifest]] = [
+        lambda: {"key": ZONE, "operator": "In", "values": [str(rng.choice(zones))]},
+        lambda: {"key": families, "operator": "In", "values": [*map(str, rng.choice(("b3", "c3", "r3"), 2, False))]},
+        lambda: {"key": families, "operator": "NotIn", "values": [str(rng.choice(("b3", "c3", "r3")))]},
+        lambda: {"key": size, "operator": "Gt", "values": [str(rng.choice((2, 4, 8)))]},
+        lambda: {"key": size, "operator": "Lt", "values": [str(rng.choice((9, 17, 33)))]},
+    ]
+    for app in some:
+        draw = rng.random()
+        if draw < 0.1:
+            app.spec["nodeSelector"] = {ZONE: str(rng.choice(zones))}
+        elif draw < 0.35:
+            terms = [
+                {"matchExpressions": [wishes[i]() for i in rng.choice(len(wishes), int(rng.integers(1, 3)), False)]}
+                for _ in range(int(rng.integers(1, 3)))
+            ]
+            required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+            app.spec["affinity"] = {"nodeAffinity": required}
+        if rng.random() < 0.4:
+            app.spec["tolerations"] = [
+                {"key": "team", "operator": "Equal", "value": "own", "effect": "NoSchedule"}
+                if rng.random() < 0.5
+                else {"key": "team", "operator": "Exists"}
+            ]
+
+
+def with_limits(rng: Generator, pool: Manifest, asked: dict[str, float]) -> None:
+    """One or two limits of a NodePool, from what a few of the pods ask for to more than all of them do."""
+    for resource in rng.choice(LIMITED, int(rng.integers(1, 3)), replace=False).tolist():
+        room = asked[resource] * rng.uniform(0.3, 1.3)
+        limit = {"cpu": f"{int(room) + 2}", "memory": f"{int(room) + 8}Gi", "nodes": f"{int(room) + 1}"}[resource]
+        pool["spec"].setdefault("limits", {})[resource] = limit
+
+
+def cluster(rng: Generator) -> list[Manifest]:
+    """Nodes with free room, NodePools with weights, taints and limits that may leave pods out, priorities, selectors."""
+    some = apps(rng, odd=rng.random() < 0.4)
+    asked = {
+        "cpu": sum(app.replicas * app.cpu for app in some) / 1000,
+        "memory": sum(app.replicas * app.memory for app in some) / 1024,
+    }
+    asked["nodes"] = max(asked["cpu"], asked["memory"] / 4) / 8
+    region = workloads.ONE_ZONE if rng.random() < 0.6 else workloads.THREE_ZONES
+    objects = workloads.base(region)
+    if rng.random() < 0.6:
+        with_limits(rng, objects[1], asked)
+    if rng.random() < 0.5:
+        own = workloads.node_pool("own", ("b3", "c3"))
+        effects = ("NoSchedule", "NoExecute", "PreferNoSchedule")
+        own["spec"]["template"]["spec"]["taints"] = [
+            {"key": "team", "value": "own", "effect": str(rng.choice(effects))}
+        ]
+        if rng.random() < 0.5:
+            own["spec"]["weight"] = int(rng.integers(1, 100))
+        if rng.random() < 0.5:
+            with_limits(rng, own, asked)
+        objects.append(own)
+    if rng.random() < 0.5:
+        objects.append(
+            workloads.daemon_set("agent", f"{int(rng.integers(1, 8)) * 50}m", f"{int(rng.integers(1, 16)) * 64}Mi")
+        )
+    choosy(rng, some, region)
+    if rng.random() < 0.6:
+        for app in some:
+            app.spec["priority"] = int(rng.choice((0, 0, 100, 1000)))
+    if region == workloads.ONE_ZONE:
+        known = catalogues.embedded()
+        for index in range(int(rng.integers(0, 5))):
+            flavor = str(rng.choice(("b3-8", "b3-16", "b3-32", "c3-16", "r3-32")))
+            objects += running.node(f"node-{index}", flavor, known)
+            cpu = int(known.flavors[flavor].allocatable["cpu"] * rng.uniform(0.2, 0.9)) - running.DAEMONS["cpu"]
+            if cpu > 0:
+                there = workloads.pod(f"old-{index}", cpu, cpu, {"app": "old"})
+                objects.append(running.pod(there, f"node-{index}"))
+    return objects + [app.manifest() for app in some]
+
+
 def mixed(rng: Generator) -> list[Manifest]:
     """Everything: rules over hostnames and zones, selectors, several NodePools now and then."""
     some = apps(rng, odd=rng.random() < 0.3)
@@ -260,7 +345,7 @@ def hand(rng: Generator) -> list[Manifest]:
 
 
 FAMILIES: dict[str, Callable[[Generator], list[Manifest]]] = {
-    each.__name__: each for each in (plain, host, zone, soft, pools, mixed, hand)
+    each.__name__: each for each in (plain, host, zone, soft, pools, mixed, hand, cluster)
 }
 
 

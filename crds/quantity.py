@@ -79,9 +79,12 @@ def format_units(name: str, amount: int) -> str:
     """The quantity of the resource `name` for an integer from `resource_units`."""
     if name == "cpu":
         return format_cpu(amount)
-    if name in _BYTES or name.startswith("hugepages-"):
-        return format_memory(amount)
-    return str(amount)
+    return format_memory(amount) if in_bytes(name) else str(amount)
+
+
+def in_bytes(name: str) -> bool:
+    """Whether amounts of the resource `name` are bytes."""
+    return name in _BYTES or name.startswith("hugepages-")
 
 
 def _text(value: object) -> str:

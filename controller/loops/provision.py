@@ -54,8 +54,13 @@ class Provisioner:
         if wait > 0:
             return wait
         self.batcher.take()
-        with self._world.planning:
-            self._batch()
+        try:
+            with self._world.planning:
+                self._batch()
+        except Exception:
+            # The pods still wait, and nothing may ever happen to them that would close another batch.
+            self.trigger()
+            raise
         return 0.05
 
     def _batch(self) -> None:

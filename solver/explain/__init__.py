@@ -34,8 +34,8 @@ def left_out(
     result: list[plans.Unschedulable] = []
     tried = trials.Trials(build, solution)
     for index, keys in pods.items():
-        why = reasons.of_class(build, tried, solution, index)
-        message = build.ignored.get(keys[0]) or reasons.summary(build, why)
+        why, message = reasons.of_class(build, tried, solution, index)
+        message = build.ignored.get(keys[0]) or message
         together = tried.together(index)
         result.extend(plans.Unschedulable(key, message, why, changes.get(key, ()), together) for key in keys)
     return tuple(sorted(result, key=lambda u: u.pod))

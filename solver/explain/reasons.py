@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 from catalog import labels
 from solver import build as builds
 from solver import plan as plans
 from solver import problem as problems
 from solver import rules
-from solver.explain import trials
+from solver.explain import flavors, trials
 from solver.rules import limits, min_values, volumes
 
 NO_POOLS = "no dynamic nodepools found"
+NO_FLAVORS = "nodepool requirements filtered out all available instance types"
 RELATIONS = {"pod_affinity": "pod affinity", "pod_anti_affinity": "pod anti-affinity", "spread": "topology spread"}
+ORDER = [each.name for each in rules.RULES]
 OTHER_PLAN = "no plan with this pod was found in the time given"
 
 
 def of_class(
     build: builds.Build, tried: trials.Trials, solution: problems.Solution, pod_class: int
-) -> tuple[plans.Reason, ...]:
+) -> tuple[tuple[plans.Reason, ...], str]:
     """
-    Reasons of one class by NodePool, heaviest pool first.
+    Reasons of one class by NodePool, heaviest pool first, and one message of them all.
 
     Where no rule refuses an offer by itself, the plan has used up what is limited, or its other pods are in the way:
     then one more pod is tried there.
@@ -30,29 +33,39 @@ def of_class(
     for index, offer in enumerate(build.problem.offers):
         offers[offer.node_pool].append(index)
     result = []
+    said: dict[str, flavors.Why] = {}
     for name in build.templates:
-        found: Counter[tuple[str, str]] = Counter()
-        open_offers = 0
-        for place in offers.get(name, ()):
-            why = build.explain_offer(pod_class, place)
-            if why is None:
-                open_offers += 1
-            else:
-                found[why] += 1
-        if not offers.get(name):
-            message = "nodepool requirements filtered out all available instance types"
-            result.append(plans.Reason(name, message, "nodepool", 0))
+        refused = {offer: build.explain_offer(pod_class, offer) for offer in offers.get(name, ())}
+        open_offers = sum(why is None for why in refused.values())
+        if not refused:
+            rule, why, number = "nodepool", flavors.Why(NO_FLAVORS), 0
         elif open_offers:
-            rule, message = _used_up(build.problem, solution, name, pod_class) or _in_the_way(
-                build, tried, name, pod_class
-            )
-            result.append(plans.Reason(name, message, rule, open_offers))
+            used_up = _used_up(build.problem, solution, name, pod_class)
+            rule, text = used_up or _in_the_way(build, tried, name, pod_class)
+            why, number = flavors.Why(text), open_offers
         else:
-            (rule, message), _ = found.most_common(1)[0]
-            number = sum(count for (other, _), count in found.items() if other == rule)
-            result.append(plans.Reason(name, message, rule, number))
+            rule, why, number = _refusal(build, pod_class, {o: said for o, said in refused.items() if said is not None})
+        result.append(plans.Reason(name, why.text, rule, number))
+        if why.words not in said or why.lack < said[why.words].lack:
+            said[why.words] = why
     result.extend(plans.Reason(name, why, "nodepool", 0) for name, why in build.left_out.items())
-    return tuple(result)
+    return tuple(result), _summary([why.text for why in said.values()], build.left_out)
+
+
+def _refusal(
+    build: builds.Build, pod_class: int, refused: Mapping[int, tuple[str, str]]
+) -> tuple[str, flavors.Why, int]:
+    """
+    What keeps a class off all offers of a NodePool: the rule that refuses those that got furthest, and how many.
+
+    Rules are asked in their order, so offers that a later one refuses have satisfied all before it.
+    """
+    rule = max((rule for rule, _ in refused.values()), key=ORDER.index)
+    messages = Counter(message for other, message in refused.values() if other == rule)
+    message = messages.most_common(1)[0][0]
+    of_flavors = rule == "resources" or message in flavors.NEVER.values()
+    why = flavors.why(build, pod_class, refused) if of_flavors else flavors.Why(message)
+    return rule, why, messages.total()
 
 
 def _used_up(
@@ -99,11 +112,11 @@ def _words(build: builds.Build, tried: trials.Trials, rule: str, pod_class: int,
     return f"{rule} leaves no place beside the other pods of the plan"
 
 
-def summary(build: builds.Build, reasons: tuple[plans.Reason, ...]) -> str:
+def _summary(said: Sequence[str], left_out: Mapping[str, str]) -> str:
     """
-    One message for the pod from its reasons; upstream joins them with a semicolon, and is silent about NodePools that make
-    no nodes: they are named behind the others.
+    One message for the pod; upstream joins reasons with a semicolon, and is silent about NodePools that make no nodes: they
+    are named behind the others.
     """
-    said = [r.message for r in reasons if r.node_pool not in build.left_out] or [NO_POOLS]
-    said += [f"NodePool {r.node_pool}: {r.message}" for r in reasons if r.node_pool in build.left_out]
-    return "; ".join(dict.fromkeys(said))
+    return "; ".join(
+        [*(said or [NO_POOLS]), *dict.fromkeys(f"NodePool {name}: {why}" for name, why in left_out.items())]
+    )

@@ -322,8 +322,9 @@ def _left_out(pods: Sequence[plans.Unschedulable], *, all_of_them: bool) -> str:
         others = f" and {number - 1} more like it" if number > 1 else ""
         lines.append(f"  {first[key]}{others}: {message}")
         for reason in reasons:
+            said = "" if reason.message == message else f": {reason.message}"
             lines.append(
-                f"    nodepool {reason.node_pool}: {reason.message} ({reason.constraint}, {reason.offers} offers)"
+                f"    nodepool {reason.node_pool}{said} ({reason.constraint}, {_count(reason.offers, 'offer')})"
             )
         if len(rules) > 1:
             lines.append(f"    forbidden by these rules together: {', '.join(rules)}")

@@ -18,6 +18,8 @@ from solver.rules import builder, context, requirements, table
 
 name = "node_affinity"
 
+NO_OFFERING = "no instance type has the required offering"
+
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
     """Refuse places that the selector or every required term excludes; unmet preferred terms make places dearer."""
@@ -56,9 +58,23 @@ def explain(about: context.Context, pod_class: int, place: int) -> str:
     texts = [requirements.clash(asked, offered, free) for asked in alternatives(spec)]
     if all(text is not None for text in texts):
         return f"incompatible requirements, {texts[0]}"
-    if all(_fails_in_place(about, asked, place) for asked in alternatives(spec)):
-        return "no instance type has the required offering"
-    return "no instance type met all requirements"
+    return "no instance type met all requirements" if suits(about, pod_class)[1][place] else NO_OFFERING
+
+
+def suits(about: context.Context, pod_class: int) -> tuple[problem.Mask, problem.Mask]:
+    """
+    Places where all but zone, region and capacity type is as some alternative of a class has it, and places where these
+    three are (P,), (P,).
+    """
+    own, offering = np.zeros(len(about.table), dtype=np.bool_), np.zeros(len(about.table), dtype=np.bool_)
+    decided = {key for key, doc in labels.WELL_KNOWN.items() if doc.decided_by == "offering"}
+    for asked in alternatives(about.classes[pod_class].spec):
+        for mask, keys in ((own, asked.keys() - decided), (offering, asked.keys() & decided)):
+            fulfilled = np.ones(len(about.table), dtype=np.bool_)
+            for key in keys:
+                fulfilled &= about.table.where(asked[key])
+            mask |= fulfilled
+    return own, offering
 
 
 def alternatives(spec: cluster.PodSpec) -> Iterator[requirements.Requirements]:
@@ -67,9 +83,3 @@ def alternatives(spec: cluster.PodSpec) -> Iterator[requirements.Requirements]:
     for term in spec.node_terms if spec.node_terms is not None else (cluster.NodeTerm(),):
         asked = [requirements.of(labels.translate(each.key), each.operator, each.values) for each in term.expressions]
         yield requirements.combine([*selector, *asked])
-
-
-def _fails_in_place(about: context.Context, asked: requirements.Requirements, place: int) -> bool:
-    """Whether zone, region or capacity type of an offer, rather than its flavor, contradict what is asked."""
-    decided = [key for key, doc in labels.WELL_KNOWN.items() if doc.decided_by == "offering"]
-    return any(key in asked and not about.table.where(asked[key])[place] for key in decided)

@@ -20,8 +20,12 @@ PODS = allocatable.PODS
 FIRST = (allocatable.CPU, allocatable.MEMORY, PODS)
 """These resources always come first in a problem, in this order."""
 
+LARGEST = 1 << 53
+"""More of a resource than this does nobody any good: nine thousand terabytes, or as many thousandths of a core."""
+
 ABSURD_CPU = 1_000_000_000
 """A million cores, in milli-CPU."""
+SLIP = " (CPU request >= 1 Million, m vs M typo?)"
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
@@ -34,19 +38,25 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
     ]
     into.refuse(name, np.arange(len(about.classes)), overfilled)
     for resource in (*FIRST, *sorted(asked - set(FIRST))):
-        requests = np.array([_request(each, resource) for each in about.classes], dtype=np.int64)
         room = [place.room.get(resource, 0) for place in about.places]
         room += [offer.allocatable.get(resource, 0) - offer.daemon_requests.get(resource, 0) for offer in about.offers]
-        into.amount(resource, requests, np.array(room, dtype=np.int64), name)
+        # What is more than any place has is as good as one more, and sums of it stay small enough for 64 bits.
+        room = [min(max(0, each), LARGEST) for each in room]
+        most = max(room, default=0) + 1
+        requests = [min(_request(each, resource), most) for each in about.classes]
+        into.amount(resource, np.array(requests, dtype=np.int64), np.array(room, dtype=np.int64), name)
 
 
 def explain(about: context.Context, pod_class: int, place: int) -> str:
     """Upstream's words; a request for a million cores is taken for a slip of the pen."""
     if place < len(about.places):
         return "exceeds node resources"
-    cpu = _request(about.classes[pod_class], allocatable.CPU)
-    slip = " (CPU request >= 1 Million, m vs M typo?)" if cpu >= ABSURD_CPU else ""
-    return f"no instance type has enough resources{slip}"
+    return "no instance type has enough resources" + (SLIP if slip(about.classes[pod_class]) else "")
+
+
+def slip(of: context.PodClass) -> bool:
+    """Whether a request for CPU is so large that it must be a slip of the pen."""
+    return _request(of, allocatable.CPU) >= ABSURD_CPU
 
 
 def _request(of: context.PodClass, resource: str) -> int:

@@ -40,6 +40,8 @@ PROVED = 0.5
 Exact pricing ends once the bound is below the master by less than this part of what the plan is above it: the larger
 part of the gap is for neighbourhoods then.
 """
+PROMISING = 0.7
+"""Where a gap is asked for, whole nodes are made of patterns as soon as these are within this part of it."""
 ROUNDINGS, CUT_SHORT = 4, 0.4
 """
 Random packings of the pods that whole parts of a master leave over; and what share of their time they take when there is
@@ -259,9 +261,15 @@ class CellPacker:
         start = self.budget.spent()
         until = start
 
+        gap = self.settings.gap
+
         def stop() -> bool:
-            good = bound is not None and self.settings.gap > 0 and cell.cost() <= bound() * (1 + self.settings.gap)
+            good = bound is not None and gap > 0 and cell.cost() <= bound() * (1 + gap)
             return good or self.budget.over(until)
+
+        def promising(value: float) -> bool:
+            """Whether whole parts of a master of this value may well be good enough."""
+            return bound is not None and value <= bound() * (1 + PROMISING * gap)
 
         def proved(value: float) -> bool:
             """Whether the plan is so far above a master of this value that the bound is hardly what is left to improve."""
@@ -275,8 +283,14 @@ class CellPacker:
             lambda: until - self.budget.spent(),
             lambda: self.budget.seconds_until(until),
         )
-        part, rounding = QUICK_SHARE, 0.0
-        for method in (columns.generate, functools.partial(columns.close, enough=proved)):
+        ways: list[tuple[float, Callable[[np.random.Generator, patterns.Effort], patterns.Master | None]]] = [
+            (QUICK_SHARE, columns.generate),
+            (CLOSE_SHARE if bound is None else PROOF_SHARE, functools.partial(columns.close, enough=proved)),
+        ]
+        if bound is not None and gap > 0:
+            ways.insert(0, (QUICK_SHARE, functools.partial(columns.generate, enough=promising)))
+        rounding = 0.0
+        for part, method in ways:
             until = min(start + (1.0 - start) * part * share, 1.0 - CUT_SHORT * rounding)
             master = method(self.rng, effort)
             if master is not None:
@@ -287,7 +301,6 @@ class CellPacker:
                 rounding = self.budget.spent() - before
             if told(columns) or master is None or proved(master.value):
                 break
-            part = CLOSE_SHARE if bound is None else PROOF_SHARE
         return columns
 
     def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:

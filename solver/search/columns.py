@@ -3,7 +3,7 @@ Column generation: a linear program over patterns (what one node may hold), for 
 
 1. The master chooses how often to use each known pattern; its duals say what a pod of each class is worth.
 2. Pricing looks for patterns that are worth more than their node costs: by a dynamic program and exchanges, by random
-   fills where rules between pods of one node forbid that, and exactly in the end (`knapsack`).
+   fills where rules between pods of one node forbid that, and exactly in the end (`pricing`).
 3. Duals jump about, so patterns are asked for at a point between them and the best point so far, the one with the
    highest bound (Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997).
 4. Exact pricing gives the largest worth per cost over all patterns. Duals divided by it are feasible for all of them, so
@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from concurrent import futures
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from numpy.typing import NDArray
 from solver.search import compact, knapsack, linear, quota
 from solver.search import field as fields
 from solver.search import fill as fills
+
+if TYPE_CHECKING:
+    from solver.search import pricing
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -236,43 +240,57 @@ class Columns:
         worth = knapsack.fractional_worth(field, self.most, worth_of, limits)
         doubtful = np.flatnonzero(worth > cost * (1 + CLOSE))
 
-        def ask(kind: int) -> knapsack.Exact:
-            if effort.stop():
-                return knapsack.Exact(float(worth[kind]), np.zeros((0, len(limits)), dtype=np.int32))
-            return knapsack.exact(
-                field,
-                kind,
-                self.most,
-                worth_of,
-                limits,
-                least=float(cost[kind]) * (1 + CLOSE),
-                seed=effort.seed,
-                time_limit=effort.seconds(),
-            )
-
-        with futures.ThreadPoolExecutor(max(1, effort.workers)) as pool:
-            answers = list(pool.map(ask, doubtful.tolist()))
+        answers = self._exactly(doubtful, worth, point, effort) if len(doubtful) else []
         new = 0
         for kind, answer in zip(doubtful, answers, strict=True):
             worth[kind] = min(worth[kind], answer.worth)
             if field.host.simple:
                 rows = answer.rows[answer.rows @ self.worths(duals) > at_duals[kind] * (1 + 1e-6)]
                 new += self.add(np.full(len(rows), kind), rows)
-        proved, centre = self.scaled(point, float((worth / price).max(initial=1e-9)))
-        if proved > self.bound:
-            self.bound, self.centre = proved, centre
+        self.take(point, float((worth / price).max(initial=1e-9)))
         return new
 
-    def generate(self, rng: np.random.Generator, effort: Effort) -> Master | None:
+    def take(self, point: Floats, ratio: float) -> None:
+        """No node is worth more than `ratio` times what it costs at a point: a bound."""
+        proved, centre = self.scaled(point, ratio)
+        if proved > self.bound:
+            self.bound, self.centre = proved, centre
+
+    def _exactly(self, kinds: Ints, worth: Floats, point: Floats, effort: Effort) -> list[pricing.Exact]:
+        """What nodes of these kinds are worth at a point, where that is more than they cost; `worth` (K,) at most."""
+        from solver.search import pricing
+
+        cost = self.field.cost + self.charge(point)
+
+        def ask(kind: int) -> pricing.Exact:
+            if effort.stop():
+                return pricing.Exact(float(worth[kind]), np.zeros((0, len(self.limits)), dtype=np.int32))
+            return pricing.exact(
+                self.field,
+                kind,
+                self.most,
+                self.worths(point),
+                self.limits,
+                least=float(cost[kind]) * (1 + CLOSE),
+                seed=effort.seed,
+                time_limit=effort.seconds(),
+            )
+
+        with futures.ThreadPoolExecutor(max(1, effort.workers)) as pool:
+            return list(pool.map(ask, kinds.tolist()))
+
+    def generate(
+        self, rng: np.random.Generator, effort: Effort, enough: Callable[[float], bool] = lambda _: False
+    ) -> Master | None:
         """
-        Generate columns by quick pricing until it finds none, the bound it believes in is reached, or `stop`. No round is begun
-        that would end later than that if it took as long as the last one.
+        Generate columns by quick pricing until it finds none, the bound it believes in is reached, the master's value is
+        `enough`, or `stop`. No round is begun that would end later than that if it took as long as the last one.
         """
         self.price(self.centre, self.centre * (1 + 1e-3), self.limits, rng)
         took = 0.0
         while (master := self.master()) is not None:
             new, before = 0, effort.left()
-            if before < took:
+            if before < took or enough(master.value):
                 return master
             for pull in PULLS:
                 bound, centre = self._believed

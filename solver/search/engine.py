@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import statistics
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 
@@ -65,6 +66,11 @@ FLEET_SHARE = 0.8
 """Of the time left, for the bound from whole nodes, which a core of its own looks for."""
 VARIED = 12
 """Nodes per class up to which these are topped up before columns."""
+SOON, WIDE, NEARLY = 40, 0.003, 1.2
+"""
+With so few classes patterns reach such a gap sooner than topping up does, whatever the number of pods; but not where the first
+plan is within so many times of the gap that is asked for.
+"""
 TOP_UP_SHARE, TOP_UP_IDLE = 0.2, 3
 """Of the time left, for topping nodes up before columns, and after how many that saved nothing it ends."""
 
@@ -82,6 +88,7 @@ class Engine:
         self.patterns = 0
         self.hurried = False
         self.adopted: list[pack.Packing] = []
+        self.judged: list[float] = []
         self.whole_nodes: futures.Future[float | None] | None = None
 
     # -- the whole ---------------------------------------------------------------------------
@@ -111,9 +118,15 @@ class Engine:
         yield
         exact = small.Small(self.known, self.rng)
         if exact.applies() and not self.hurried:
-            exact.enumerate(whole)
-            self.patterns += exact.patterns
-            exact.prove(self.narrow if self.is_exact() else None)
+            if exact.amounts_only():
+                exact.race(whole, self.narrow)
+                self.patterns += exact.patterns
+            if exact.spread_over_hosts():
+                exact.direct(small.TRY_SHARE)
+            if not self.known.optimal and not (self.settings.gap and self.known.done()):
+                exact.whole(self.narrow if self.is_exact() else None)
+            if not self.known.optimal and not (self.settings.gap and self.known.done()):
+                exact.direct()
         if not self.known.done():
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)
@@ -137,10 +150,13 @@ class Engine:
         self.known.phase("warm start", started)
         return start
 
-    def found(self) -> params.Found:
-        """The answer so far."""
+    def found(self, *, firm: bool = False) -> params.Found:
+        """
+        The answer so far. A bound for all pods says nothing about plans that leave some out, unless it is `firm`: that of the
+        pods that have a place, where all of these are placed.
+        """
         known = self.known
-        if known.unplaced() and not known.optimal:
+        if known.unplaced() and not known.optimal and not firm:
             known.bound = 0.0
             self.relax(self.whole_field(), strong=True, spare=float(sum(known.value.unplaced)))
         bound = known.value.cost if known.optimal else round(known.bound)
@@ -168,7 +184,8 @@ class Engine:
         if len(work) > 1:
             solution = leftover.place(self.problem, work, solution, seed=self.settings.seed, stop=self.settings.stop)
         broken, value = evaluate.violations(self.problem, solution), evaluate.value(self.problem, solution)
-        self.budget.set_aside((1 + self.settings.finish) * (self.budget.seconds() - started))
+        self.judged.append(self.budget.seconds() - started)
+        self.budget.set_aside((1 + self.settings.finish) * statistics.median(self.judged))
         if broken:
             solution = trim.trim(self.problem, solution)
             value = evaluate.value(self.problem, solution)
@@ -255,10 +272,15 @@ class Engine:
             assert cell.packer is not None
             cell.packer.over = self.budget.over
         moves = neighbourhood.Neighbourhoods(packer, self.settings, self.budget, self.rng)
-        self.top_up(work, movable, moves)
-        if self.known.done():
-            return
+        far = self.settings.gap >= WIDE and self.known.gap() > NEARLY * self.settings.gap
+        far &= all(np.count_nonzero(cell.counts) <= SOON for cell in movable)
+        if not far:
+            self.top_up(work, movable, moves)
+            if self.known.done():
+                return
         known = self.columns(work, movable, packer)
+        if far and not self.known.done():
+            self.top_up(work, movable, moves)
         # Where choices of domains cost much, the search for them proves more than patterns without rules across nodes.
         if blend is not None and not (sharing.dives and sharing.bound) and not self.known.done():
             started = self.budget.seconds()
@@ -420,7 +442,7 @@ def search(problem: problems.Problem, settings: params.Params) -> params.Found:
     """Search for the best solution of a problem, part by part where it falls apart."""
     budget = params.Budget(settings)
     found = None
-    if len(split := parts.split(problem)) > 1:
+    if (split := parts.split(problem))[0].problem is not problem:
         found = together.Together(Engine(problem, settings), split, settings, Engine).run()
         settings = dataclasses.replace(settings, time_limit=budget.left())
     return Engine(problem, settings).run() if found is None else found

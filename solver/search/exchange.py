@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from solver import problem as problems
 from solver.search import existing, pack, removal
@@ -21,6 +20,8 @@ from solver.search import field as fields
 from solver.search import fill as fills
 
 if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
+
     from solver.search import consolidate
 
 Floats = NDArray[np.float64]
@@ -240,6 +241,8 @@ class _Neighbourhoods:
         self, part: _Part, base: Ints, current: Ints, fillings: list[Ints], table: Ints
     ) -> tuple[list[int | None], list[int]] | None:
         """The best choice: a filling for each existing node, None where it goes, and how often each new node."""
+        from ortools.sat.python import cp_model
+
         model = cp_model.CpModel()
         fill_vars: list[list[cp_model.IntVar]] = []
         gone: dict[int, cp_model.IntVar] = {}

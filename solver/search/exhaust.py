@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
+from solver.search import covering, linear
 from solver.search import field as fields
-from solver.search import linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,6 +30,8 @@ PARTIAL = 100_000
 """Most patterns under construction for one kind of node; beyond, the way is too long."""
 PATTERNS = 2_000
 """Most patterns that the cover chooses from."""
+BITS = 62
+"""Most groups of OVH pools that a walk tells apart."""
 ROUNDING = 0.1
 """Micro-euro by which a bound in floating point may be too high; costs are whole."""
 
@@ -42,27 +44,36 @@ class Cover:
     bound: int
 
 
-def applies(problem: problems.Problem, counts: Ints) -> bool:
-    """Whether amounts, masks and caps are all that binds: no rule between pods, nothing to remove, nothing but price."""
+def applies(problem: problems.Problem) -> bool:
+    """Whether amounts, masks and caps are all that binds: no rule between pods, nothing to remove."""
     related = (problem.spreads, problem.exclusions, problem.attractions, problem.common_domains, problem.min_values)
     if any(related) or problem.shared_amounts or problem.removal_caps:
         return False
-    asked = counts > 0
-    soft = problem.offer_penalty[asked].any() or problem.node_penalty[asked].any() or problem.offer_rank[asked].any()
-    return not (soft or any(node.removable for node in problem.nodes))
+    return not any(node.removable for node in problem.nodes)
 
 
-def patterns(field: fields.Field, counts: Ints, duals: Floats, gap: float, stop: Callable[[], bool]) -> Rows | None:
-    """All full patterns of all kinds that cost at most `gap` beyond their worth; None when there are too many."""
+def patterns(
+    field: fields.Field,
+    counts: Ints,
+    duals: Floats,
+    gap: float | Floats,
+    stop: Callable[[], bool],
+    most: int = PATTERNS,
+) -> Rows | None:
+    """
+    All full patterns of all kinds that cost at most `gap`, one for all or (K,), beyond their worth; None when there are more
+    than `most`.
+    """
+    least = field.cost - gap
     kind_of: list[Ints] = []
     rows: list[Ints] = []
     total = 0
     for kind in range(len(field.cost)):
-        found = _of_kind(field, kind, counts, duals, float(field.cost[kind]) - gap)
+        found = _of_kind(field, kind, counts, duals, float(least[kind]))
         if found is None or stop():
             return None
         total += len(found)
-        if total > PATTERNS:
+        if total > most:
             return None
         kind_of.append(np.full(len(found), kind))
         rows.append(found)
@@ -238,20 +249,50 @@ def cover(
     if found.x is None:
         return None
     times = np.round(found.x[:size]).astype(np.int64)
-    left = counts.copy()
-    placed: dict[int, problems.Counts] = {}
-    for node, (first, rows_there) in enumerate(zip(at[:-1], there, strict=True)):
-        for index in np.flatnonzero(times[first : first + len(rows_there)])[:1]:
-            pods = np.minimum(rows_there[index], left)
-            left -= pods
-            if pods.any():
-                placed[node] = row_counts(pods)
+    nothing = np.zeros_like(counts)
+    on_node = [
+        next(iter(rows_there[times[first : first + len(rows_there)] > 0]), nothing)
+        for first, rows_there in zip(at[:-1], there, strict=True)
+    ]
     chosen = np.repeat(np.arange(new), times[:new])
-    nodes = bought(
-        problem, zip([field.twins[k] for k in rows.kind[chosen]], dealt(rows.counts[chosen], left), strict=True)
-    )
     bound = int(np.ceil(found.bound - ROUNDING)) if np.isfinite(found.bound) else 0
-    return Cover(problems.Solution(new=nodes, placed=placed), bound)
+    return Cover(solution(problem, field, rows, on_node, chosen, counts), bound)
+
+
+def choice(problem: problems.Problem, field: fields.Field, rows: Rows, there: list[Ints]) -> covering.Choice | None:
+    """The same choice for a walk; None when too many OVH pools are new."""
+    fees = charged(problem, field.twins)
+    if len(fees) > BITS:
+        return None
+    bit = np.zeros(len(field.cost), dtype=np.int64)
+    for index, kinds in enumerate(fees):
+        bit[kinds] = 1 << index
+    taken = np.array([[int(cap.per_offer[twins].min()) for cap in problem.caps] for twins in field.twins])
+    return covering.Choice(
+        rows=rows.counts,
+        cost=field.cost[rows.kind].astype(np.int64),
+        taken=taken.reshape(len(field.cost), len(problem.caps))[rows.kind].astype(np.int64),
+        room=np.array([max(0, cap.room) for cap in problem.caps], dtype=np.int64),
+        bit=bit[rows.kind] if problem.pools.charge else np.zeros_like(rows.kind),
+        charge=problem.pools.charge,
+        there=there,
+    )
+
+
+def solution(
+    problem: problems.Problem, field: fields.Field, rows: Rows, on_node: Sequence[Ints], chosen: Ints, counts: Ints
+) -> problems.Solution:
+    """A cover as a solution: contents of each existing node (C,) and patterns chosen, each pod taken once."""
+    left = counts.copy()
+    placed = {}
+    for node, pods in enumerate(dealt(on_node, left)):
+        left -= pods
+        if pods.any():
+            placed[node] = row_counts(pods)
+    kinds = [field.twins[k] for k in rows.kind[chosen]]
+    return problems.Solution(
+        new=bought(problem, zip(kinds, dealt(rows.counts[chosen], left), strict=True)), placed=placed
+    )
 
 
 def row_counts(row: Ints) -> problems.Counts:

@@ -1,24 +1,18 @@
 """
 Pricing: what one node may hold that is worth most, for given worths of pods.
 
-Three answers, the quick ones first:
+Two quick answers; the whole truth is in `pricing`:
 
 - `fractional_worth`, an upper bound by fractional knapsacks over one amount, a weighted sum of the two scarcest;
 - `Table`, a dynamic program over a grid of the two scarcest amounts. One table answers for every kind of node: the best
   content of a smaller node stands in an earlier entry. Sizes are rounded to the grid, so what it finds is good rather
-  than best, and is put together again with true sizes;
-- `exact`, the whole truth by CP-SAT. Asked only for contents worth more than the node costs it takes milliseconds,
-  because most of the tree is cut off at once.
+  than best, and is put together again with true sizes.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from solver.search import field as fields
 
@@ -37,9 +31,6 @@ ROUNDING = (0.25, 0.75)
 NEAR = 3
 """Contents are traced from this many steps below a node's room as well: pods rounded up leave some of it free."""
 WEIGHTS = np.linspace(0.0, 1.0, 17)
-SCALE = 1_000_000
-WORK = 0.5
-"""Limit of one exact answer in the solver's own unit, about a second; it is the same however busy the machine is."""
 
 
 def capacity(field: fields.Field) -> Ints:
@@ -222,87 +213,3 @@ def tables(field: fields.Field, counts: Ints) -> list[Table]:
     small = size * SMALLER < size.max(initial=1.0)
     parts = [np.flatnonzero(small), np.flatnonzero(~small)] if not field.host.empty else [np.arange(len(size))]
     return [Table(field, counts, part) for part in parts if len(part)]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Exact:
-    """`worth` at most, and `rows` (M, C): contents found that are worth more than what was asked for."""
-
-    worth: float
-    rows: Rows
-
-
-def exact(
-    field: fields.Field,
-    kind: int,
-    most: Ints,
-    worth: Floats,
-    limits: Ints,
-    *,
-    least: float,
-    seed: int,
-    time_limit: float | None = None,
-) -> Exact:
-    """
-    The largest worth of one node of a kind, as far as it is above `least`.
-
-    Parameters
-    ----------
-    field: classes and kinds; of its host rules only firm ones of pods that keep apart from their like are looked at.
-    kind: the kind of node.
-    most: `capacity` of the field.
-    worth: (C,) of one pod, none negative.
-    limits: (C,) pods there are.
-    least: only contents worth more are of interest.
-    seed: of the solver.
-    time_limit: seconds, or None when time plays no part; what is proved by then counts.
-
-    Returns
-    -------
-    An upper bound on the worth of all contents, `least` when none is worth more.
-    """
-    model = cp_model.CpModel()
-    number = np.minimum(most[:, kind], limits)
-    classes = np.flatnonzero((number > 0) & (worth > 0))
-    scale = SCALE / least
-    values = [math.ceil(float(worth[c]) * scale) for c in classes]
-    pods = [model.new_int_var(0, int(number[c]), "") for c in classes]
-    for r in range(field.room.shape[1]):
-        amounts = field.requests[classes, r].astype(np.int64).tolist()
-        model.add(cp_model.LinearExpr.weighted_sum(pods, amounts) <= int(field.room[kind, r]))
-    for rule in np.flatnonzero(field.host.firm):
-        both = field.host.owner[classes, rule] & field.host.member[classes, rule]
-        if both.any():
-            model.add(sum(pods[i] for i in np.flatnonzero(both)) <= 1)
-    total = cp_model.LinearExpr.weighted_sum(pods, values)
-    model.add(total >= SCALE)
-    model.maximize(total)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = seed
-    solver.parameters.catch_sigint_signal = False
-    solver.parameters.max_deterministic_time = WORK
-    if time_limit is not None:
-        solver.parameters.max_time_in_seconds = max(time_limit, 0.001)
-    seen = _Seen(pods)
-    status = solver.solve(model, seen)
-    rows = np.zeros((len(seen.found), len(worth)), dtype=np.int32)
-    if seen.found:
-        rows[:, classes] = seen.found
-    if status == cp_model.INFEASIBLE:
-        return Exact(least, rows)
-    # Without time to begin the solver's bound is 0, less than what was asked for.
-    bound = solver.best_objective_bound
-    return Exact(max(least, bound / scale) if bound >= SCALE else math.inf, rows)
-
-
-class _Seen(cp_model.CpSolverSolutionCallback):
-    """Keeps all solutions on the way to the best."""
-
-    def __init__(self, variables: list[cp_model.IntVar]) -> None:
-        super().__init__()
-        self._variables = variables
-        self.found: list[list[int]] = []
-
-    def on_solution_callback(self) -> None:
-        self.found.append([self.value(v) for v in self._variables])

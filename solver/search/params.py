@@ -96,10 +96,9 @@ class Budget:
         return None if self.params.deterministic else max(0.0, self.limit * (share - self.spent()))
 
     def set_aside(self, seconds: float) -> None:
-        """Take seconds for what comes after the search off the limit; of what is asked for the most counts."""
-        more = max(0.0, seconds - self.aside)
-        self.aside += more
-        self.limit = max(0.0, self.limit - more)
+        """Take seconds for what comes after the search off the limit, in place of those taken off before."""
+        seconds = min(seconds, self.limit + self.aside)
+        self.limit, self.aside = self.limit + self.aside - seconds, seconds
 
     def over(self, share: float = 1.0) -> bool:
         """Whether this share of the budget is spent, or the caller wants to stop."""

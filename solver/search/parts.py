@@ -83,8 +83,8 @@ def _counts(part: Part, counts: problems.Counts) -> problems.Counts:
 
 def split(problem: problems.Problem) -> list[Part]:
     """
-    The parts of a problem, the one of the first class first. One part, which is then the problem itself, when nodes may
-    be removed: what is saved ties everything together.
+    The parts of a problem, the one of the first class first; pods that no place holds are in none. One part, which is then the
+    problem itself, when nodes may be removed: what is saved ties everything together.
     """
     there = problem.counts > 0
     everything = Part(problem, *(np.arange(len(each)) for each in (problem.classes, problem.nodes, problem.offers)))
@@ -97,7 +97,7 @@ def split(problem: problems.Problem) -> list[Part]:
     groups = _groups(holds, bonds)
     if len(groups) > 1 and (scarce := _scarce(problem, holds, groups)):
         groups = _groups(holds, bonds + scarce)
-    if len(groups) <= 1:
+    if not groups or (groups[0] == there).all():
         return [everything]
     return [_part(problem, members, holds) for members in groups]
 

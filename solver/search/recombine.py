@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from solver.search import columns, compact, pack
 
@@ -63,6 +62,8 @@ def recombine(
     -------
     Nodes that cost less and hold the same pods, or None.
     """
+    from ortools.sat.python import cp_model
+
     field = packer.field
     pool = counts.sum(axis=0)
     copies = min(copies, max(LEAST_COPIES, ENTRIES // max(1, int((pool > 0).sum()))))
@@ -145,6 +146,8 @@ def again(
     -------
     Nodes that cost less and hold the same pods, or None when none were found.
     """
+    from ortools.sat.python import cp_model
+
     field = packer.field
     pool = counts.sum(axis=0)
     classes = np.flatnonzero(pool)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver import problem as problems
 
@@ -34,12 +35,13 @@ def is_exact(problem: problems.Problem, narrow: problems.Problem, value: problem
     return not any(value.unplaced) and value.rank == 0 and value.preferences <= least_penalty(problem)
 
 
-def least_penalty(problem: problems.Problem) -> int:
-    """The unmet preferences that no solution placing all pods can avoid, by place alone."""
+def least_penalty(problem: problems.Problem, counts: NDArray[np.int64] | None = None) -> int:
+    """The unmet preferences that no solution placing all pods, or these (C,), can avoid, by place alone."""
     far = np.int64(1) << 60
     least = np.minimum(
         np.where(problem.offer_ok, problem.offer_penalty, far).min(axis=1, initial=far),
         np.where(problem.node_ok, problem.node_penalty, far).min(axis=1, initial=far),
     )
-    there = problem.counts > 0
-    return int((least * problem.counts)[there].sum())
+    counts = problem.counts if counts is None else counts
+    there = counts > 0
+    return int((least * counts)[there].sum())

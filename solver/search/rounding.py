@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from solver import evaluate
 from solver import problem as problems
@@ -82,6 +81,8 @@ def near(
 
 def _feasible(program: rows.Program, want: Floats, slack: int, seed: int) -> Ints | None:
     """Values of all variables that keep all rows, volumes near what is wanted (nan for choices)."""
+    from ortools.sat.python import cp_model
+
     model = cp_model.CpModel()
     variables = [
         model.new_bool_var("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from concurrent import futures
 
@@ -11,23 +12,23 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import columns as patterns
-from solver.search import exhaust, incumbent, params
+from solver.search import compact, exhaust, incumbent, params, restrict, walk
 from solver.search import field as fields
 
 Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
-ENUMERATE_SHARE, GLANCE_SHARE = 0.1, 0.02
-"""Shares of the time left for each step of enumeration, and for the incumbent before it."""
+ENUMERATE_SHARE = 0.25
+"""Share of the time left for enumeration."""
+WITHIN = (0.003, 0.01, 0.017, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, np.inf)
+"""How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
-"""Share of the time left for patterns under rules, where the exact model comes after them."""
+"""Share of the time left for patterns under rules."""
+HEAD_START = 0.2
+"""Seconds that enumeration has for itself on more than one core."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
-RACE_SHARE = 0.85
-"""Share of the time left for both, side by side."""
-BRANCHES = 500
-"""Nodes of the search tree that a cover may take when the clock does not count."""
 
 
 def carries(problem: problems.Problem) -> bool:
@@ -44,23 +45,50 @@ class Small:
         self.known = known
         self.rng = rng
         self.patterns = 0
+        self.looked = False
 
     def applies(self) -> bool:
         """Whether the exact model can carry the whole problem."""
         return carries(self.problem)
 
+    def amounts_only(self) -> bool:
+        """Whether amounts, masks and limits are all that binds, and only the incumbent's cost is open."""
+        return exhaust.applies(self.problem) and self.only_cost(self.demand())
+
+    def demand(self) -> Ints:
+        """Pods of each class (C,) that some place could hold."""
+        return np.where(self.placeable(), self.problem.counts, 0)
+
+    def race(self, whole: fields.Field, narrow: problems.Problem) -> None:
+        """Enumeration, and on a second core patterns under rules once that takes long: nobody knows which of them is faster."""
+        if self.settings.workers < 2 or self.settings.deterministic:
+            self.enumerate(whole)
+            return
+        ended = threading.Event()
+
+        def late() -> None:
+            if not ended.wait(HEAD_START):
+                self.whole(narrow)
+
+        with futures.ThreadPoolExecutor(1) as beside:
+            rival = beside.submit(late)
+            try:
+                self.enumerate(whole)
+            finally:
+                ended.set()
+            rival.result()
+
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
-        counts = np.where(self.placeable(), self.problem.counts, 0)
-        out = self.problem.counts - counts
-        if not counts.any() or not exhaust.applies(self.problem, counts) or sum(self.known.value.unplaced) > out.sum():
+        counts = self.demand()
+        if not counts.any():
             return
         budget = self.known.budget
         started, spent = budget.seconds(), budget.spent()
         until = spent + (1.0 - spent) * ENUMERATE_SHARE
 
         def stop() -> bool:
-            return budget.over(until)
+            return self.known.optimal or budget.over(until)
 
         workers = 1 if self.settings.deterministic else self.settings.workers
         effort = patterns.Effort(
@@ -71,47 +99,41 @@ class Small:
             lambda: until - budget.spent(),
             lambda: budget.seconds_until(until),
         )
-        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0)
+        caps = compact.limits_of(self.problem, whole)
+        columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0, caps)
         columns.add_singles()
-        master = columns.close(self.rng, effort)
-        if master is None:
-            return
-        charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
-        duals = columns.centre
-        there = exhaust.on_nodes(self.problem, charged, counts, duals)
-        if there is None:
-            return
-        few = exhaust.Rows(columns.kind, columns.counts.astype(np.int64))
-        self.cover(charged, few, there, counts, GLANCE_SHARE)
-        best = [(each @ duals).max(initial=0.0) for each in there]
-        gap = self.known.value.cost - float(duals @ counts) + sum(best)
-        rows = exhaust.patterns(charged, counts, duals, gap, stop)
-        if rows is not None:
-            there = [each[each @ duals >= most - gap - 1e-6] for each, most in zip(there, best, strict=True)]
-            self.patterns += len(rows.kind)
-            bound = self.cover(charged, rows, there, counts, ENUMERATE_SHARE)
-            if bound is not None and self.known.value.cost <= bound:
-                self.known.proved()
+        if walk.priced(columns, self.rng, effort):
+            charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
+            found = walk.Walk(self.problem, charged, counts, columns, stop)
+            self.walk(found)
+            self.patterns += found.patterns
         self.known.phase("enumeration", started)
 
-    def cover(
-        self, field: fields.Field, rows: exhaust.Rows, there: list[Ints], counts: Ints, share: float
-    ) -> int | None:
-        """The best choice among patterns as an incumbent; the bound on any such choice, None when time was short."""
-        found = exhaust.cover(
-            self.problem,
-            field,
-            rows,
-            there,
-            counts,
-            seed=self.settings.seed,
-            time_limit=self.known.budget.left() * share,
-            node_limit=BRANCHES if self.settings.deterministic else None,
-        )
-        if found is None:
-            return None
-        self.known.offer(found.solution, "exact")
-        return found.bound
+    def walk(self, found: walk.Walk) -> None:
+        """Covers that cost little more than the bound first, then those below the incumbent."""
+        for share in WITHIN:
+            top = self.known.value.cost - 1
+            upper = min(top, found.least() * (1 + share))
+            answer = found.within(upper)
+            if answer is None:
+                return
+            if answer.solution is not None:
+                self.known.offer(answer.solution, "exact")
+            if self.known.value.cost <= answer.bound:
+                self.known.proved()
+                return
+            if not self.known.unplaced():
+                self.known.lift(answer.bound - self.known.most_charges())
+
+    def only_cost(self, counts: Ints) -> bool:
+        """Whether the incumbent places all that can be, as well as can be by place alone, so that only its cost is open."""
+        problem, value = self.problem, self.known.value
+        if sum(value.unplaced) > (problem.counts - counts).sum() or value.rank:
+            return False
+        if problem.preference_price is None:
+            return value.preferences <= restrict.least_penalty(problem, counts)
+        asked = counts > 0
+        return not (problem.offer_penalty[asked].any() or problem.node_penalty[asked].any())
 
     def placeable(self) -> NDArray[np.bool_]:
         """(C,) classes of which an empty node of some offer, or what is free on an existing node, holds a pod."""
@@ -120,53 +142,25 @@ class Small:
         room = np.concatenate([problem.offer_room, problem.node_room])
         return np.asarray(((problem.requests[:, None, :] <= room[None, :, :]).all(axis=2) & ok).any(axis=1))
 
-    def prove(self, narrow: problems.Problem | None) -> None:
-        """
-        Patterns under rules and the exact model: nobody knows beforehand which of them is faster. On two cores side by side, each
-        with what the other one finds, until one of them proves it; else one after the other.
-        """
-        from solver.search import whole
-
-        if self._over():
-            return
-        workers = 1 if self.settings.deterministic else self.settings.workers
-        if workers > 1 and whole.applies(self.problem):
-            until = self.known.budget.spent() + (1.0 - self.known.budget.spent()) * RACE_SHARE
-            with futures.ThreadPoolExecutor(1) as beside:
-                exact = beside.submit(self.direct, RACE_SHARE, 1)
-                self.whole(narrow, until)
-                exact.result()
-            return
-        # Where patterns have to be looked at case by case (`whole`), the exact model is often faster.
-        if any(spread.topology == problems.HOST for spread in self.problem.spreads):
-            self.direct(TRY_SHARE, workers)
-        if not self._over():
-            self.whole(narrow, self.known.budget.spent() + (1.0 - self.known.budget.spent()) * WHOLE_SHARE)
-        if not self._over():
-            self.direct(DIRECT_SHARE, workers)
-
-    def _over(self) -> bool:
-        """Whether somebody proved it, or found what is good enough."""
-        return self.known.optimal or bool(self.settings.gap and self.known.done())
-
-    def whole(self, narrow: problems.Problem | None, until: float) -> None:
-        """
-        Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole, until this
-        share of the time is spent.
-        """
+    def whole(self, narrow: problems.Problem | None) -> None:
+        """Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole."""
         from solver.search import selection, whole
 
         problem = self.problem if narrow is None else narrow
-        if not whole.applies(problem):
+        if self.known.optimal or not whole.applies(problem) or self.looked:
             return
+        self.looked = True
         started, budget = self.known.budget.seconds(), self.known.budget
+        until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
         clock = selection.Clock(
             left=lambda: (until - budget.spent()) * self.settings.time_limit,
             spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
             seed=self.settings.seed,
-            stop=lambda: budget.over(until) or self._over(),
+            stop=lambda: self.known.optimal or budget.over(until),
         )
-        answer = whole.solve(problem, lambda: self.known.value, clock, lambda found: self.known.offer(found, "exact"))
+        answer = whole.solve(problem, self.known.value, clock)
+        if answer.solution is not None:
+            self.known.offer(answer.solution, "exact")
         if answer.numbers == objective_numbers(self.known.value) and answer.cost is not None:
             if self.known.value.cost <= answer.cost:
                 self.known.proved()
@@ -174,10 +168,15 @@ class Small:
                 self.known.lift(float(answer.cost) - self.known.most_charges())
         self.known.phase("patterns", started)
 
-    def direct(self, share: float, workers: int) -> None:
+    def spread_over_hosts(self) -> bool:
+        """Whether patterns have to be looked at case by case (`whole`); the exact model is often faster then."""
+        return any(spread.topology == problems.HOST for spread in self.problem.spreads)
+
+    def direct(self, share: float = DIRECT_SHARE) -> None:
         """The direct model over the whole problem, from the incumbent, for a share of the time left."""
         started = self.known.budget.seconds()
-        direct(self.known, self.known.budget.left() * share, workers, lambda: self.settings.stop() or self._over())
+        workers = 1 if self.settings.deterministic else self.settings.workers
+        direct(self.known, self.known.budget.left() * share, workers, self.settings.stop)
         self.known.phase("exact", started)
 
 
@@ -193,7 +192,7 @@ def direct(known: incumbent.Incumbent, time_limit: float, workers: int, stop: Ca
         workers=workers,
         deterministic=settings.deterministic,
         hint=known.best,
-        upper=lambda: known.value,
+        upper=known.value,
         slots=None,
         should_stop=stop,
     )

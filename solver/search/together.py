@@ -54,8 +54,8 @@ class Search(Protocol):
     def is_exact(self) -> bool:
         """Whether bounds on what was searched hold for the whole problem."""
 
-    def found(self) -> params.Found:
-        """The answer so far."""
+    def found(self, *, firm: bool = False) -> params.Found:
+        """The answer so far; `firm` is a bound that holds although pods are left out."""
 
 
 Make = Callable[[problems.Problem, params.Params], Search]
@@ -100,8 +100,9 @@ class Attempt:
 class Member:
     """The search over one part. `first` is its first plan, `limit` the time that its last attempt had in seconds."""
 
-    def __init__(self, part: split.Part, settings: params.Params, make: Make) -> None:
+    def __init__(self, part: split.Part, settings: params.Params, make: Make, *, alone: bool = False) -> None:
         self.part = part
+        self.alone = alone
         self.settings = settings
         self.make = make
         self.limit = 0.0
@@ -123,8 +124,8 @@ class Member:
             self.attempt = again
         budget, search = self.known.budget, self.attempt.search
         used = budget.used()
-        budget.limit = used + limit
-        search.hurried = limit < PER_PAIR * int(self.part.problem.counts.sum()) ** 2
+        budget.limit = used + max(0.0, limit - budget.aside)
+        search.hurried = not self.alone and limit < PER_PAIR * int(self.part.problem.counts.sum()) ** 2
         self.attempt.go_on()
         self.limit = min(limit, budget.used() - used) if search.hurried else limit
         self.ended = True
@@ -159,22 +160,24 @@ class Together:
         known = self.whole.known
         started = self.budget.seconds()
         workers = max(1, self.settings.workers // self.cores)
-        settings = dataclasses.replace(self.settings, workers=workers, progress=lambda _: self.report())
+        settings = dataclasses.replace(self.settings, workers=workers, finish=0.0, progress=lambda _: self.report())
         for part in self.parts:
-            self.members.append(Member(part, settings, self.make))
+            self.members.append(Member(part, settings, self.make, alone=len(self.parts) == 1))
             self.budget.tick(self.members[-1].known.budget.rounds)
+        judging = self.budget.seconds()
         first = split.union((member.part, member.first) for member in self.members)
         if evaluate.violations(self.problem, first):
             return None
         known.offer(first, "fill")
+        self.budget.set_aside((1 + self.settings.finish) * (self.budget.seconds() - judging))
         known.phase("fill", started)
         started = self.budget.seconds()
         self.improve()
         self.unite()
-        self.conclude()
+        firm = self.conclude()
         known.phase("parts", started)
         self.whole.patterns = sum(member.patterns for member in self.members)
-        return self.whole.found()
+        return self.whole.found(firm=firm)
 
     def report(self) -> None:
         """Tell the caller how things stand, once every part has a plan."""
@@ -237,13 +240,24 @@ class Together:
             tried = [*kept[:index], better, *kept[index + 1 :]]
             kept = tried if self.whole.known.offer(split.union(tried), strategy) else kept
 
-    def conclude(self) -> None:
-        """What is proved of the whole."""
+    def conclude(self) -> bool:
+        """
+        What is proved of the whole; whether its bound holds for all plans that leave out no more pods: so it is where those left
+        out have no place anywhere.
+        """
         known = self.whole.known
         found = [member.known for member in self.members]
-        firm = all(each.optimal or not each.unplaced() for each in found)
-        if firm and self.whole.is_exact():
+        firm = all(not each.unplaced() for each in found)
+        homeless = self.problem.counts.sum() - sum(part.problem.counts.sum() for part in self.parts)
+        if all(each.optimal or not each.unplaced() for each in found) and all(
+            member.attempt.search.is_exact() for member in self.members
+        ):
             known.lift(sum(each.bound for each in found))
+        self._prove(found)
+        return bool(firm and sum(known.value.unplaced) == homeless)
+
+    def _prove(self, found: Sequence[incumbent.Incumbent]) -> None:
+        known = self.whole.known
         if not all(each.optimal for each in found) or self.is_charge_shared():
             return
         if known.value.cost == sum(each.value.cost for each in found):

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import greedy
 from solver.search import state as states
+from solver.search import taking
 
 Ints = NDArray[np.int64]
 
@@ -83,8 +83,8 @@ def _put_again(state: states.State, pod_class: int, wanted: Ints) -> int:
     while state.left[pod_class] and wanted.any():
         reach = state.reach(pod_class)
         reach.restrict(wanted[reach.sites])
-        site = greedy.best(state, reach)
+        site = taking.best(state, reach)
         if site is None:
             break
-        wanted -= greedy.take(state, pod_class, reach, site, int(state.left[pod_class]))
+        wanted -= taking.take(state, pod_class, reach, site, int(state.left[pod_class]))
     return before - int(wanted.sum())

@@ -40,6 +40,8 @@ def _unmanaged(spec: cluster.PodSpec) -> Iterator[str]:
 def _malformed(spec: cluster.PodSpec) -> Iterator[str]:
     for key, value in spec.node_selector:
         yield from _requirement(cluster.Expression(key, "In", (value,)))
+    if spec.node_terms == ():
+        yield "required node affinity must have at least one node selector term"
     for term in spec.node_terms or ():
         if term.fields:
             yield "node selector term with matchFields is not supported"

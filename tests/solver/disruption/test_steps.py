@@ -84,7 +84,13 @@ def test_pods_that_wait_are_counted_when_they_arrive():
     spread = b.spec(500, spread=(b.spread(b.ZONE, WEB),))
     of = half_empty(budget(1), b.pod("waits", spread, labels=LABELS), of=spread, pods=2)
 
-    worlds.plan_of(of)
+    done = worlds.plan_of(of)
+
+    zones = {node.name: node.zone for node in done.create}
+    assert done.steps[0].launch == (done.placements["default/waits"],)
+    assert at_a_time(done) == [1, 1]
+    # Two pods leave zone a, where the waiting one is not: in the end each zone has one of the three.
+    assert len({zones[place] for place in done.placements.values()}) == 3
 
 
 def test_apps_do_not_hold_each_other_up():

@@ -173,7 +173,10 @@ def test_reasons_name_the_rule_for_each_node_pool():
     left_out = planner.plan(of, CATALOGUE, ASKED, PLAIN).unschedulable[0]
     reasons = {r.node_pool: r for r in left_out.reasons}
 
-    assert reasons["small"].message == "no instance type has enough resources"
+    assert reasons["small"].message == (
+        "no instance type has enough resources: nearest is b3-16 in eu-west-par-a, short of cpu 4170m (asked 8, "
+        "allocatable 3830m) and memory 6692Mi (asked 20Gi, allocatable 13788Mi)"
+    )
     assert (reasons["small"].constraint, reasons["small"].offers) == ("resources", 6)
     assert reasons["tainted"].message.startswith("did not tolerate taint (")
     assert reasons["tainted"].constraint == "taints"

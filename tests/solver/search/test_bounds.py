@@ -11,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, fleet, knapsack, merge, params, small
+from solver.search import columns, compact, engine, fleet, knapsack, merge, params, pricing, small
 from solver.search import field as fields
 from tests.solver import random_problems, tiny
 
@@ -212,8 +212,8 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
     for kind in range(len(field.cost)):
         best = max(float(np.array(row) @ worth) for row in all_contents(field, kind, problem.counts))
         least = best * 0.8
-        exact = knapsack.exact(field, kind, most, worth, problem.counts, least=least, seed=0)
-        none = knapsack.exact(field, kind, most, worth, problem.counts, least=best * 1.01, seed=0)
+        exact = pricing.exact(field, kind, most, worth, problem.counts, least=least, seed=0)
+        none = pricing.exact(field, kind, most, worth, problem.counts, least=best * 1.01, seed=0)
 
         assert quick[kind] >= best - 1e-9
         assert exact.worth >= best - 1e-9
@@ -378,3 +378,34 @@ def test_any_prices_make_a_valid_bound(seed):
                 best.prices.spare * random.uniform(0, 3),
             )
             assert compact.priced(field, counts, other, **options) <= best.bound + 1e-6
+
+
+def with_homeless(problem: problems.Problem) -> problems.Problem:
+    """The same problem and two pods that are too large for every place."""
+    huge = tiny.problem([tiny.pods("huge", 2, (99, 99))], [tiny.offer(1, (1, 1))])
+    size = (1, len(problem.offers))
+    return dataclasses.replace(
+        problem,
+        classes=(*problem.classes, huge.classes[0]),
+        requests=np.concatenate([problem.requests, huge.requests]),
+        offer_ok=np.concatenate([problem.offer_ok, np.ones(size, dtype=bool)]),
+        node_ok=np.concatenate([problem.node_ok, np.ones((1, len(problem.nodes)), dtype=bool)]),
+        offer_penalty=np.concatenate([problem.offer_penalty, np.zeros(size, dtype=np.int64)]),
+        node_penalty=np.concatenate([problem.node_penalty, np.zeros((1, len(problem.nodes)), dtype=np.int64)]),
+        offer_rank=np.concatenate([problem.offer_rank, np.zeros(size, dtype=np.int64)]),
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pods_without_any_place_leave_the_bound_of_the_others_as_it_is(seed, monkeypatch):
+    """It is neither lost nor too high: trying everything, with those pods, finds nothing below it."""
+    monkeypatch.setattr("solver.search.small.SMALL_PODS", 0)
+    problem = random_field(seed)
+    settings = params.Params(clock=time.monotonic, time_limit=2.0, deterministic=True)
+
+    alone, found = engine.search(problem, settings), engine.search(with_homeless(problem), settings)
+
+    assert sum(found.value.unplaced) == 2
+    assert alone.bound is not None
+    assert found.bound == alone.bound
+    assert found.bound <= found.value.cost

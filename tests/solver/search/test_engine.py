@@ -83,14 +83,14 @@ def test_time_is_set_aside_for_what_comes_after_the_search():
     assert seconds(400.0) == pytest.approx(0.6, abs=0.05)
 
 
-def test_of_what_is_set_aside_the_most_counts():
+def test_what_is_set_aside_last_counts():
     """It is not summed up, and a limit does not become negative."""
     budget = params.Budget(params.Params(clock=lambda: 0.0, time_limit=1.0))
 
     budget.set_aside(0.1)
     budget.set_aside(0.3)
     budget.set_aside(0.2)
-    assert budget.left() == pytest.approx(0.7)
+    assert budget.left() == pytest.approx(0.8)
 
     budget.set_aside(5.0)
     assert budget.left() == 0.0

@@ -110,8 +110,8 @@ def test_it_is_for_amounts_alone():
         tiny.group(len(problem.classes), 0),
     )
 
-    assert exhaust.applies(problem, problem.counts)
-    assert not exhaust.applies(dataclasses.replace(problem, exclusions=(apart,)), problem.counts)
+    assert exhaust.applies(problem)
+    assert not exhaust.applies(dataclasses.replace(problem, exclusions=(apart,)))
 
 
 def test_too_many_patterns_are_not_counted():

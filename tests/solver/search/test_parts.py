@@ -171,6 +171,22 @@ def test_trying_everything_finds_nothing_better(seed):
     assert found.value == brute.best(both)[1]
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_trying_everything_finds_nothing_below_the_bound_of_those_that_have_a_place(seed, monkeypatch):
+    """Tiny problems with two pods that are too large for every place, searched without proof by the exact model."""
+    monkeypatch.setattr("solver.search.small.SMALL_PODS", 0)
+    huge = tiny.problem([tiny.pods("huge", 2, (99, 99))], [tiny.offer(1, (1, 1))])
+    both = side_by_side(alone(seed, 4), huge)
+    best = brute.best(both)[1]
+
+    found = engine.search(both, dataclasses.replace(SETTINGS, time_limit=1))
+
+    assert sum(found.value.unplaced) >= 2
+    assert found.value >= best
+    if found.bound is not None and dataclasses.replace(found.value, cost=0) == dataclasses.replace(best, cost=0):
+        assert found.bound <= best.cost
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_bounds_add_up(seed, monkeypatch):
     """Without the exact model: what is claimed is never above what the exact model finds for the whole."""

@@ -353,6 +353,13 @@ def test_pods_that_karpenter_passes_over(term: dict[str, Any], reason: str) -> N
     assert found.invalid == reason
 
 
+def test_required_node_affinity_without_terms() -> None:
+    """The API server refuses it, and no node would match it."""
+    found = spec(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}})
+
+    assert found.invalid == "required node affinity must have at least one node selector term"
+
+
 def test_a_node_selector_is_judged_like_a_term() -> None:
     """Keys and values."""
     assert spec(nodeSelector={"kubernetes.io/hostname": "x"}).invalid == "label kubernetes.io/hostname is restricted"

@@ -1,0 +1,148 @@
+"""
+Covers by full patterns for a problem in which amounts, masks and limits are all that binds: which patterns a cover of a certain
+cost can use at all, and the walk through these (`covering`).
+
+No pattern is worth more than its node costs, limits at their prices included. What else a plan buys for a pattern must be worth
+what the pattern does not hold, in whole nodes; patterns that leave too much are left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver import problem as problems
+from solver.search import columns as patterns
+from solver.search import compact, covering, exhaust, knapsack
+from solver.search import field as fields
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PATTERNS = 20_000
+"""Most patterns that a walk chooses from."""
+BEST, ROUNDS = 60, 100
+"""Patterns that are added at a time while prices are looked for, and how often."""
+
+
+def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns.Effort) -> bool:
+    """
+    Generate columns to the end: by quick pricing, then by all full patterns that are worth more than they cost. Says whether the
+    bound was reached in time; not so where there is nothing to buy.
+    """
+    field, counts = columns.field, columns.limits
+    if not len(field.cost):
+        return False
+    master = columns.generate(rng, effort)
+    for _ in range(ROUNDS):
+        if master is None or effort.stop():
+            return False
+        worth, price = columns.worths(master.duals), field.cost + columns.charge(master.duals)
+        least = price * (1 + patterns.CLOSE)
+        rows = exhaust.patterns(field, counts, worth, field.cost - least, effort.stop, PATTERNS)
+        if rows is None:
+            return columns.close(rng, effort) is not None
+        columns.take(
+            master.duals,
+            1 + patterns.CLOSE if not len(rows.kind) else float((rows.counts @ worth / price[rows.kind]).max()),
+        )
+        effort.spend(patterns.QUICK_ROUND)
+        if not len(rows.kind):
+            return True
+        good = np.argsort(-(rows.counts @ worth - price[rows.kind]) / price[rows.kind], kind="stable")[:BEST]
+        columns.add(rows.kind[good], rows.counts[good].astype(np.int32))
+        master = columns.master()
+    return False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """The cheapest cover, None when none is as cheap as was asked for, and a bound on what any costs, charges included."""
+
+    solution: problems.Solution | None
+    bound: int
+
+
+class Walk:
+    """
+    Covers of `counts` (C,) by kinds of `field`, node charges in its costs, at the prices that `columns` found; `patterns` counts
+    those looked at.
+    """
+
+    def __init__(
+        self,
+        problem: problems.Problem,
+        field: fields.Field,
+        counts: Ints,
+        columns: patterns.Columns,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.problem, self.field, self.counts, self.stop = problem, field, counts, stop
+        self.patterns = 0
+        self.worth = columns.worths(columns.centre)
+        self.price = field.cost + columns.charge(columns.centre)
+        limit = columns.centre[len(counts) :] / columns.caps.scale
+        self.there = exhaust.on_nodes(problem, field, counts, self.worth)
+        kinds = np.minimum(self.price, knapsack.fractional_worth(field, columns.most, self.worth, counts))
+        steps = self._steps(limit, columns.caps, kinds)
+        self.prices = covering.Prices(self.worth, limit, steps)
+        self.limits = float(limit @ columns.caps.room)
+        self.paid = field.cost + steps.others(limit) @ columns.caps.per_node
+        self.free = float(steps.others(limit) @ columns.caps.room)
+        self.best = [float((each @ self.worth).max(initial=0.0)) for each in self.there or []]
+        self.new = float(self.worth @ counts) - sum(self.best)
+
+    def _steps(self, limit: Floats, caps: compact.Limits, worth: Floats) -> covering.Steps:
+        """What whole nodes cost, within the limit that costs most."""
+        total = float(self.worth @ self.counts)
+        dear = limit * caps.room
+        if not dear.any():
+            return covering.Steps(self.price, worth, total)
+        tight = int(dear.argmax())
+        price = self.price - limit[tight] * caps.per_node[tight]
+        taken = caps.per_node[tight].astype(np.int64)
+        return covering.Steps(price, worth, total, tight, taken, int(caps.room[tight]))
+
+    def least(self) -> float:
+        """A bound on the cost of all covers, charges for OVH pools not included."""
+        steps, worth = self.prices.steps, max(self.new, 0.0)
+        whole = steps.of(np.array([worth]), np.array([steps.parts]))
+        return max(0.0, worth - self.limits, float(whole[0]) - self.free)
+
+    def within(self, upper: float) -> Answer | None:
+        """The cheapest cover that costs at most `upper`; None when that takes too long."""
+        steps = self.prices.steps
+        reach = np.array(
+            [
+                steps.reach(upper + self.free - float(price), steps.parts - int(taken))
+                for price, taken in zip(self.paid, steps.taken, strict=True)
+            ]
+        )
+        # With it, other nodes must be worth what it does not hold, and the whole costs no more than asked for.
+        held = np.where(reach < 0, np.inf, self.new - reach)
+        held = np.maximum(held, self.price + self.new - upper - self.limits)
+        rows = exhaust.patterns(self.field, self.counts, self.worth, self.field.cost - held, self.stop, PATTERNS)
+        if rows is None or self.there is None:
+            return None
+        self.patterns += len(rows.kind)
+        spare = steps.reach(upper + self.free, steps.parts) - self.new
+        there = [
+            each[each @ self.worth >= most - max(spare, 0.0) - covering.FUZZ]
+            for each, most in zip(self.there, self.best, strict=True)
+        ]
+        choice = exhaust.choice(self.problem, self.field, rows, there)
+        try:
+            found = None if choice is None else covering.cheapest(choice, self.counts, self.prices, upper, self.stop)
+        except covering.TooManyError:
+            return None
+        if choice is None:
+            return None
+        if found is None:
+            return Answer(None, int(np.floor(upper)) + 1)
+        on_node, chosen, cost = found
+        nothing = np.zeros_like(self.counts)
+        contents = [np.concatenate([nothing[None, :], each])[i] for i, each in zip(on_node, there, strict=True)]
+        return Answer(exhaust.solution(self.problem, self.field, rows, contents, chosen, self.counts), cost)
