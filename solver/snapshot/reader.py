@@ -11,12 +11,12 @@ import collections
 import contextlib
 import dataclasses
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 from crds import labels, ovhnodeclass
 from solver import cluster
-from solver.snapshot import edit, errors, objects, pods, source, workloads
+from solver.snapshot import edit, errors, objects, pending, pods, source, workloads
 from solver.snapshot.view import Report, View
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def from_objects(
     The cluster that manifests in memory describe; `name` is what messages call them.
 
     Raises `errors.SnapshotError`, unless `strict` is off: then objects with problems are left out, each problem is a
-    note, and a NodePool may name a node class that is not there.
+    note, and a NodePool may name a node class that is not there. Nodes on which such a pod runs take no pods and stay.
     """
     reading = _Reading(strict=strict)
     raw = source.wrap(manifests, name, reading.problems)
@@ -248,12 +248,16 @@ class _Reading:
                     self._kinds["PersistentVolumeClaim"] += workloads.claims(item, replicas, held)
 
     def _read_all(self, found: cluster.Cluster, reader: pods.PodReader, defaults: pods.Defaults) -> None:
+        unread: dict[str, str] = {}
         for item in self._kinds["Pod"]:
             report = Report(item.origin, self.problems)
             pod = reader.pod(item, report)
             if report.clean:
                 found.pods[item.origin.name] = pod
+            elif isinstance(spec := item.manifest.get("spec"), dict):
+                unread.setdefault(str(spec.get("nodeName") or ""), item.origin.name)
         found.nodes = dict(self._each("Node", objects.node))
+        self._leave_alone(found, unread)
         found.node_claims = _present(self._each("NodeClaim", objects.node_claim))
         found.node_pools = _present(
             self._each("NodePool", lambda root: objects.node_pool(root, admitted=not self._strict))
@@ -280,6 +284,14 @@ class _Reading:
             name: _with_real_pod(daemon_set, newest.get(name), reader)
             for name, daemon_set in self._each("DaemonSet", lambda root: _daemon_set(root, reader))
         }
+
+    def _leave_alone(self, found: cluster.Cluster, unread: Mapping[str, str]) -> None:
+        """Nodes with a pod that was left out, by node: nobody knows what it takes or bears, so none comes and none goes."""
+        for name in sorted(unread.keys() & found.nodes.keys()):
+            node = found.nodes[name]
+            node.unschedulable = True
+            node.annotations = {**node.annotations, pending.DO_NOT_DISRUPT: "true"}
+            self.notes.append(f"node {name} is left alone: pod {unread[name]} on it cannot be read")
 
     def _check_references(self, found: cluster.Cluster) -> None:
         """Every NodePool must name a node class of the input."""

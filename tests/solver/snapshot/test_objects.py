@@ -307,6 +307,24 @@ def test_secrets_are_ignored_and_other_kinds_noted() -> None:
     )
 
 
+def test_a_running_pod_that_cannot_be_read_shields_its_node() -> None:
+    """
+    A controller must go on, and must not take the node for empty, nor the room of the pod for free.
+
+    The operator is one that a later Kubernetes may have.
+    """
+    running = make.with_field(make.pod(), "spec.nodeName", "node-a")
+    running = make.with_field(running, "spec.tolerations", [{"key": "sla", "operator": "Gt", "value": "950"}])
+    nodes = [make.named("v1", "Node", name) for name in ("node-a", "node-b")]
+
+    found = snapshot.from_objects([running, *nodes], strict=False)
+
+    assert not found.pods
+    assert {name: node.unschedulable for name, node in found.nodes.items()} == {"node-a": True, "node-b": False}
+    assert found.nodes["node-a"].annotations == {"karpenter.sh/do-not-disrupt": "true"}
+    assert "node node-a is left alone: pod default/web on it cannot be read" in found.notes
+
+
 def test_old_api_versions_are_read() -> None:
     """Exports of old clusters."""
     found = read(
