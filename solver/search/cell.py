@@ -18,6 +18,7 @@ from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
 from solver.search import compact, existing, merge, pack, params, quota, shapes
+from solver.search import dive as dives
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]
@@ -53,8 +54,8 @@ time for one only.
 class Cell:
     """
     One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
-    (S,) for new nodes, the packing of these, the `limits` that it keeps, the share of the time that packing took, and patterns
-    `known` for it.
+    (S,) for new nodes, the packing of these, the `limits` that it keeps and what of them it is `planned` to take, the share of
+    the time that packing took, and patterns `known` for it.
     """
 
     field: fields.Field
@@ -68,6 +69,7 @@ class Cell:
     volumes: compact.Volumes | None = None
     merged: merge.Merged | None = None
     limits: compact.Limits | None = None
+    planned: Floats | None = None
     took: float = 0.0
     known: tuple[Ints, NDArray[np.int32]] | None = None
 
@@ -83,7 +85,9 @@ class Cell:
         return bool(left < now or (left == now and packing.cost(self.field) < self.cost()))
 
     def takes(self) -> Floats:
-        """What the new nodes take of each limit (L,)."""
+        """What the new nodes take of each limit (L,); until there are some, what is planned."""
+        if self.planned is not None and not len(self.packing.kind):
+            return self.planned
         return np.zeros(0) if self.limits is None else self.limits.used(self.packing.kind)
 
     def know(self, found: Iterable[tuple[Ints, NDArray[np.int32]]]) -> None:
@@ -111,16 +115,19 @@ class CellPacker:
         self.rng = rng
         self.start = start
 
-    def pack_all(self, cells: splits.Cells, table: Ints, planned: Floats) -> list[Cell]:
+    def pack_all(self, cells: splits.Cells, table: Ints, planned: Floats, *, later: bool = False) -> list[Cell]:
         """
         Pack every cell that gets pods (C, cells). Of limits each may take what those before it left and those after it
-        are not `planned` (cells, L) to take.
+        are not `planned` (cells, L) to take. With `later` cells are only made ready where all rules are kept while packing:
+        patterns fill them better than `fill` would.
         """
         work: list[Cell] = []
         with_pods = np.flatnonzero(table.any(axis=0))
         for position, index in enumerate(with_pods):
             taken = [cell.takes() for cell in work] + list(planned[with_pods[position + 1 :]])
-            work.append(self.pack_cell(cells, int(index), table[:, index], quota.left(self.narrow, taken)))
+            limit = quota.left(self.narrow, taken)
+            work.append(self.pack_cell(cells, int(index), table[:, index], limit, later=later))
+            work[-1].planned = planned[index]
         return work
 
     def allot(self, cell: Cell, work: Iterable[Cell]) -> None:
@@ -129,8 +136,8 @@ class CellPacker:
             taken = (each.takes() for each in work if each is not cell)
             cell.limits = dataclasses.replace(cell.limits, room=quota.left(self.narrow, taken))
 
-    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints, limit: Floats) -> Cell:
-        """Pack one cell with pods of each class (C,); its new nodes may take `limit` (L,) of limits."""
+    def pack_cell(self, cells: splits.Cells, index: int, counts: Ints, limit: Floats, *, later: bool = False) -> Cell:
+        """Pack one cell with pods of each class (C,); its new nodes may take `limit` (L,) of limits. `later` as above."""
         offers = np.flatnonzero(cells.of_offer == index)
         nodes = np.flatnonzero(cells.of_node == index)
         field = fields.make(self.narrow, offers, counts > 0)
@@ -149,16 +156,19 @@ class CellPacker:
             on_nodes = existing.fill_nodes(self.narrow, exact, nodes, counts, np.maximum(value, 1e-6), self.rng)
         pods = counts - on_nodes.sum(axis=0)
         for extra in (shapes.SPLITS, shapes.ANY):
-            cell = self._pack_shapes(shapes.reduce(field, pods, extra), nodes, on_nodes, pods, limit)
-            if cell.shapes.dealt.owner.shape[1] == 0:
+            cell = self._make(shapes.reduce(field, pods, extra), nodes, on_nodes, pods, limit)
+            dealing = cell.shapes.dealt.owner.shape[1] > 0
+            if dealing or not later:
+                self.fill(cell)
+            if not dealing:
                 break
             dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
             if cell.packing.counts.sum() - dealt <= UNDEALT * dealt:
                 break
         return cell
 
-    def _pack_shapes(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints, limit: Floats) -> Cell:
-        """New nodes of a cell for the pods that its existing nodes do not take."""
+    def _make(self, small: shapes.Shapes, nodes: Ints, on_nodes: Ints, pods: Ints, limit: Floats) -> Cell:
+        """A cell without new nodes yet, with the relaxation for the pods that its existing nodes do not take."""
         left = small.sums(pods)
         cell = Cell(small.field, small, nodes, on_nodes, pods, left, pack.nothing(left), None)
         cell.limits = compact.limits_of(self.narrow, small.field, limit)
@@ -174,16 +184,21 @@ class CellPacker:
         value = self._values(cell.field, cell.volumes, cell.limits)
         charge = 0.0 if cell.limits is None else cell.limits.charge(cell.volumes.prices.limits)
         cell.packer = pack.Packer(cell.field, value, kinds, self.rng, self.settings.stop, charge)
+        return cell
+
+    def fill(self, cell: Cell) -> None:
+        """New nodes for a cell along its relaxation."""
+        if cell.packer is None or cell.volumes is None or cell.merged is None:
+            return
         warm = self._pack_warm(cell)
         if warm is not None and warm.cost(cell.field) <= WARM_ENOUGH * cell.volumes.bound:
             cell.packing = warm
-            return cell
+            return
         started = self.budget.spent()
-        cell.packing = cell.packer.construct(left, cell.volumes, cell.merged, cell.limits)
+        cell.packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged, cell.limits)
         cell.took = self.budget.spent() - started
         if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
             cell.packing = warm
-        return cell
 
     def _pack_warm(self, cell: Cell) -> pack.Packing | None:
         """The nodes of a cell that the solution to start from has, and new ones for the pods that these do not hold."""
@@ -310,18 +325,22 @@ class CellPacker:
         """
         assert cell.packer is not None
         worth = max(float(cell.counts @ cell.packer.value), 1e-9)
-        for dive in (False, True):
-            kind, rows, left = columns.dive(master, self.rng, stop) if dive else columns.whole(master, cell.counts)
-            takes = cell.took * float(left @ cell.packer.value) / worth
-            packings = self.packings(cell, left, kind)
+        for diving in (False, True):
+            if diving:
+                ups = 0 if cell.field.host.empty else dives.UPS
+                begun = dives.dive(columns, cell.counts, cell.limits, self.rng, stop, ups=ups, first=master)
+            else:
+                begun = pack.Packing(*columns.whole(master, cell.counts))
+            takes = cell.took * float(begun.left @ cell.packer.value) / worth
+            packings = self.packings(cell, begun.left, begun.kind)
             for _ in range(ROUNDINGS):
                 if self.budget.over(1.0 - takes):
                     break
-                packing = pack.Packing(kind, rows, left).joined(next(packings))
+                packing = begun.joined(next(packings))
                 cell.packer.shrink(packing.kind, packing.counts, cell.limits)
                 if cell.improved_by(packing):
                     cell.packing = packing
-                if not left.any() or stop():
+                if not begun.left.any() or stop():
                     break
             if stop():
                 break

@@ -8,8 +8,7 @@ Column generation: a linear program over patterns (what one node may hold), for 
    highest bound (Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997).
 4. Exact pricing gives the largest worth per cost over all patterns. Duals divided by it are feasible for all of them, so
    counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
-5. `whole` takes whole parts of the master's solution: all but about one node per class. A dive solves the rest again and
-   takes whole parts of that.
+5. `whole` takes whole parts of the master's solution: all but about one node per class; `dive` goes on from there.
 """
 
 from __future__ import annotations
@@ -184,6 +183,8 @@ class Columns:
         more than their cost. Returns how many, and the best ratio of worth to cost at the point.
         """
         new, best = 0, 0.0
+        if not (self.worths(point)[limits > 0] > 0).any():
+            return new, best
         for table in self.tables:
             table.fill(self.worths(point), limits, rng)
             added, ratio = self._polished(table.classes, *table.trace(limits, rng, TRIES), point, duals, limits)
@@ -341,23 +342,22 @@ class Columns:
 
     # -- whole nodes ---------------------------------------------------------------------------
 
-    def whole(self, master: Master, counts: Ints, patterns: Ints | None = None) -> tuple[Ints, Rows, Ints]:
+    def whole(self, master: Master, counts: Ints) -> tuple[Ints, Rows, Ints]:
         """The whole parts of a master's solution: kinds (M,), pods (M, C), and the pods left of `counts` (C,)."""
-        some = np.arange(len(master.uses)) if patterns is None else patterns
         left = counts.astype(np.int64).copy()
         times = np.floor(master.uses + 1e-6).astype(np.int64)
         kind_of: list[Ints] = []
         rows: list[Rows] = []
         for position in np.argsort(-master.uses, kind="stable")[: int((times > 0).sum())]:
-            row = self.counts[some[position]]
+            row = self.counts[position]
             used = row > 0
             number = min(int(times[position]), int((left[used] // row[used]).min()))
             left -= number * row
-            kind_of.append(np.full(number, self.kind[some[position]]))
+            kind_of.append(np.full(number, self.kind[position]))
             rows.append(np.repeat(row[None], number, axis=0))
             if number < times[position] and (last := np.minimum(row, left)).any():
                 left -= last
-                kind_of.append(self.kind[some[position]][None])
+                kind_of.append(self.kind[position][None])
                 rows.append(last[None].astype(np.int32))
         if not rows:
             return np.zeros(0, dtype=np.int64), np.zeros((0, len(counts)), dtype=np.int32), left
@@ -368,23 +368,3 @@ class Columns:
         found = np.flatnonzero((self.counts <= left).all(axis=1))
         held = self.counts[found].sum(axis=0)
         return found if (held[left > 0] > 0).all() else found[:0]
-
-    def dive(self, master: Master, rng: np.random.Generator, stop: Callable[[], bool]) -> tuple[Ints, Rows, Ints]:
-        """
-        Whole parts of the master, then of masters for what is left, while that takes something: kinds (M,), pods (M, C)
-        and the pods left over (C,).
-        """
-        kind, rows, left = self.whole(master, self.limits)
-        duals = master.duals
-        while left.any() and not stop():
-            self.price(duals, duals * (1 + 1e-2), left, rng)
-            patterns = self.fitting(left)
-            rest = self.master(left, patterns, self.caps.less(kind)) if len(patterns) else None
-            if rest is None:
-                break
-            duals = rest.duals
-            more_kind, more, left = self.whole(rest, left, patterns)
-            if not len(more):
-                break
-            kind, rows = np.concatenate([kind, more_kind]), np.concatenate([rows, more])
-        return kind, rows, left

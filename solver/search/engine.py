@@ -265,7 +265,7 @@ class Engine:
         blend = None
         if len(work) > 1 and all(packer.few(cell) for cell in work):
             work, blend = self.blended(work, sharing, packer, beside)
-        movable = [c for c in work if c.packer is not None and len(c.packing.kind)]
+        movable = [c for c in work if c.packer is not None and (len(c.packing.kind) or c.packing.left.any())]
         if not movable:
             return
         for cell in movable:
@@ -299,10 +299,11 @@ class Engine:
         there = [blends.Known(cell.shapes, cell.packing.kind, cell.packing.counts) for cell in work]
         blend = sharing.blend(there, self.rng, self.effort(BLEND_SHARE))
         if blend is not None:
-            work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
+            took = max(cell.took for cell in work)
+            work = packer.pack_all(sharing.cells, sharing.table, sharing.limits, later=True)
             for cell in work:
+                cell.took = cell.took or took
                 cell.know([blend.known(i).seen_from(self.narrow, cell.shapes) for i in range(sharing.cells.count)])
-            self.adopt(work, "fill")
         self.known.phase("shares", started)
         return work, blend
 
@@ -343,6 +344,8 @@ class Engine:
             part = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
             packer.allot(cell, work)
             if not packer.few(cell):
+                if not len(cell.packing.kind):
+                    packer.fill(cell)
                 continue
             # Bounds on the cell count for the whole when it is the whole and existing nodes play no part.
             whole = len(work) == 1 and bool(cell.field.host.firm.all()) and not cell.on_nodes.any() and self.is_exact()
@@ -359,6 +362,8 @@ class Engine:
                 return self.known.done()
 
             known[index] = packer.generate(cell, bound if whole else None, part, told)
+            if not len(cell.packing.kind):
+                packer.fill(cell)
             self.patterns += len(known[index].kind)
         self.adopt(work, "columns" if known else "fill")
         self.known.phase("columns", started)

@@ -120,7 +120,8 @@ class Table:
         number = np.minimum(limits, self.most)
         self.classes = np.flatnonzero((number > 0) & (worth > 0))
         total = float(worth[self.classes] @ number[self.classes])
-        value = np.floor(worth * self.bundle * ((1 << 29) / max(total, 1e-9))).astype(np.int64)
+        asked = np.where(number > 0, worth * self.bundle, 0.0)
+        value = np.floor(asked * ((1 << 29) / max(total, 1e-9))).astype(np.int64)
         self.value = value
         self.size = np.floor(self.steps + rng.uniform(*ROUNDING, self.steps.shape)).astype(np.int64)
         best = self.best

@@ -1,6 +1,7 @@
 """
-Neighbourhoods: some nodes of a cell are taken apart and their pods put together again, in one of four ways.
+Neighbourhoods: some nodes of a cell are taken apart and their pods put together again, in one of five ways.
 
+- Where rules stand between pods of a node, whole nodes are taken from a linear master for these pods (`dive`).
 - Their pods top up all other nodes, and what is left of them needs less room (`topup`).
 - A few nodes are decided pod by pod, where a cell has few, or recombined from many covers (`recombine`).
 - They are packed anew, by a relaxation of their own.
@@ -8,12 +9,14 @@ Neighbourhoods: some nodes of a cell are taken apart and their pods put together
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 
 from solver.search import cell as cells
 from solver.search import columns as patterns
+from solver.search import dive as dives
 from solver.search import pack, params, recombine, topup
 
 TOPPED_UP, RECOMBINED = 0.6, 0.1
@@ -26,6 +29,11 @@ POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
 """
 Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
 their pods is packed.
+"""
+DIVED, DIVED_LEAST = 0.8, 0.3
+"""
+Share of neighbourhoods that dive where rules stand between pods of a node, and the least part of the nodes whose pods
+they take.
 """
 NODES_PER_ROUND = 150
 """So many nodes are topped up in a twelfth of a second."""
@@ -59,6 +67,8 @@ class Neighbourhoods:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer, limits = cell.packing, cell.packer, cell.limits
+        if known is not None and not cell.field.host.empty and self.rng.random() < DIVED:
+            return self.dive(cell, known)
         drawn = self.rng.random()
         if len(packing.kind) <= FEW_NODES and fine(cell) and self.rng.random() < AGAIN:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(2, 6)))
@@ -92,6 +102,25 @@ class Neighbourhoods:
             return 0.0
         cell.packing = packing.exchanged(nodes, new)
         return saved
+
+    def dive(self, cell: cells.Cell, known: patterns.Columns) -> float:
+        """Put pods of a good part of the nodes together by diving; what that saved."""
+        assert cell.packer is not None
+        packing, before = cell.packing, cell.cost()
+        size = int(len(packing.kind) * self.rng.uniform(DIVED_LEAST, 1.0))
+        nodes = recombine.choose(cell.packer, packing, max(size, 1))
+        known.add(packing.kind[nodes], packing.counts[nodes])
+        stay = np.delete(packing.kind, nodes)
+        limits = None if cell.limits is None else cell.limits.less(stay)
+        pool = packing.counts[nodes].sum(axis=0).astype(np.int64)
+        new = dives.dive(known, pool, limits, self.rng, self.budget.over)
+        if new.left.any():
+            new = new.joined(self.packer.pack_rest(cell, new.left, np.append(stay, new.kind)))
+        cell.packer.shrink(new.kind, new.counts, limits)
+        whole = packing.exchanged(nodes, dataclasses.replace(new, left=packing.left))
+        if not new.left.any() and cell.improved_by(whole):
+            cell.packing = whole
+        return before - cell.cost()
 
     def top_up(self, cell: cells.Cell) -> float:
         """Fill all other nodes with pods of some nodes, and put what is left of these together anew; what that saved."""

@@ -49,6 +49,12 @@ def tight(limits: compact.Limits | None, field: fields.Field, counts: Ints) -> c
     return compact.Limits(limits.per_node[some], limits.room[some])
 
 
+def same(some: compact.Limits, whole: compact.Limits) -> compact.Limits:
+    """Those of all limits that `some` are, with the room that these have now."""
+    alike = (some.per_node[:, None] == whole.per_node[None]).all(axis=2)
+    return compact.Limits(some.per_node, np.where(alike, whole.room, np.inf).min(axis=1, initial=np.inf))
+
+
 class Rows:
     """
     Limits as rows of a program of shares: nodes are added cell by cell, the rows once all are there. They may be exceeded

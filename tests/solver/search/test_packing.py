@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver import problem as problems
-from solver.search import cells, columns, compact, fill, merge, pack, recombine, topup
+from solver.search import cells, columns, compact, dive, fill, merge, pack, recombine, topup
 from solver.search import field as fields
 from tests.solver import tiny
 
@@ -130,10 +130,10 @@ def test_recombination_loses_no_pod_and_costs_less(seed, apart):
 
 
 @COMMON
-@given(st.integers(0, 10_000))
-def test_whole_parts_of_the_master_and_a_dive_lose_no_pod(seed):
-    """What they do not put onto nodes is left, and no node is overfilled."""
-    problem = drawn(seed)
+@given(st.integers(0, 10_000), st.booleans())
+def test_whole_parts_of_the_master_and_a_dive_lose_no_pod(seed, apart):
+    """What they do not put onto nodes is left, no node is overfilled, and pods that keep apart do."""
+    problem = drawn(seed, apart=apart)
     field = fields.make(problem, np.arange(3), problem.counts > 0)
     table = columns.Columns(field, problem.counts, np.ones(len(problem.counts)), 0.0, 0)
     table.add_singles()
@@ -141,10 +141,33 @@ def test_whole_parts_of_the_master_and_a_dive_lose_no_pod(seed):
     master = table.generate(rng, columns.Effort(lambda: False, lambda _: None, seed=0, workers=1))
     assert master is not None
 
-    for kind, counts, left in (table.whole(master, problem.counts), table.dive(master, rng, lambda: False)):
+    dived = [
+        dive.dive(table, problem.counts, None, rng, lambda: False, ups=ups, first=first)
+        for ups, first in ((0, master), (dive.UPS, master), (dive.UPS, None))
+    ]
+    for kind, counts, left in (table.whole(master, problem.counts), *((d.kind, d.counts, d.left) for d in dived)):
         assert (left >= 0).all()
         assert (counts.sum(axis=1) > 0).all()
         assert_valid(problem, field, kind, counts, left)
+
+
+@COMMON
+@given(st.integers(0, 10_000), st.integers(0, 4))
+def test_a_dive_keeps_a_limit_and_places_what_can_be_placed(seed, big):
+    """Of the kind of 20 by 20 only so many nodes are bought; the other kinds take all other pods."""
+    problem = drawn(seed)
+    field = fields.make(problem, np.arange(3), problem.counts > 0)
+    limits = compact.Limits(np.array([[0.0, 20.0, 0.0]]), np.array([20.0 * big]))
+    table = columns.Columns(field, problem.counts, np.ones(len(problem.counts)), 0.0, 0, limits)
+    table.add_singles()
+    small = fields.make(problem, np.array([0]), problem.counts > 0)
+    table.add(np.zeros(len(problem.counts), dtype=np.int64), np.eye(len(problem.counts), dtype=np.int32))
+
+    found = dive.dive(table, problem.counts, limits, np.random.default_rng(seed), lambda: False)
+
+    assert (found.kind == 1).sum() <= big
+    assert_valid(problem, field, found.kind, found.counts, found.left)
+    assert not found.left[small.ok.any(axis=1)].any()
 
 
 @COMMON
