@@ -30,10 +30,10 @@ POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
 Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
 their pods is packed.
 """
-DIVED, DIVED_LEAST = 0.8, 0.3
+DIVED, DIVED_CLASSES, DIVED_SELDOM, DIVED_LEAST = 0.8, 40, 0.4, 0.3
 """
-Share of neighbourhoods that dive where rules stand between pods of a node, and the least part of the nodes whose pods
-they take.
+Share of neighbourhoods that dive where rules stand between pods of a node: up to so many classes, as masters and prices are
+found in milliseconds then, and beyond. Then the least part of the nodes whose pods a dive takes.
 """
 NODES_PER_ROUND = 150
 """So many nodes are topped up in a twelfth of a second."""
@@ -67,8 +67,10 @@ class Neighbourhoods:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer, limits = cell.packing, cell.packer, cell.limits
-        if known is not None and not cell.field.host.empty and self.rng.random() < DIVED:
-            return self.dive(cell, known)
+        if known is not None and not cell.field.host.empty:
+            few = np.count_nonzero(cell.counts) <= DIVED_CLASSES
+            if self.rng.random() < (DIVED if few else DIVED_SELDOM):
+                return self.dive(cell, known)
         drawn = self.rng.random()
         if len(packing.kind) <= FEW_NODES and fine(cell) and self.rng.random() < AGAIN:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(2, 6)))

@@ -64,7 +64,7 @@ class Sharing:
             return
         if self.dives and self.settings.workers > 1 and not self.settings.deterministic:
             seconds = min(ASIDE_SECONDS, ASIDE_SHARE * self.budget.left())
-            self._aside = beside.submit(self._ask, seconds)
+            self._aside = beside.submit(self._ask, seconds, zones.PROOF_GAP)
             return
         wanted = self._wish(min(CHOICES_SECONDS, CHOICES_SHARE * self.budget.left()))
         if not self.dives and not np.array_equal(wanted, self.wanted):
@@ -118,7 +118,7 @@ class Sharing:
         self._settled, self.dives, self.limits = wish.settled, wish.grouped and not wish.settled, wish.used
         return wish.share
 
-    def _ask(self, time_limit: float | None) -> zones.Wish | None:
+    def _ask(self, time_limit: float | None, gap: float = zones.GAP) -> zones.Wish | None:
         """The wish; see `zones.wish`."""
         return zones.wish(
             self.narrow,
@@ -129,6 +129,7 @@ class Sharing:
             time_limit=time_limit,
             seed=self.settings.seed,
             deterministic=self.settings.deterministic,
+            gap=gap,
         )
 
     def _whole(self, share: Floats) -> Ints:

@@ -25,7 +25,8 @@ Mask = NDArray[np.bool_]
 EXACT_CLASSES = 300
 EXACT_VOLUMES = 3000
 """Classes of different requests are told apart up to this many groups, and this many groups times kinds of node."""
-GAP = 0.001
+GAP, PROOF_GAP = 0.001, 1e-5
+"""How far from the best choices of domains a search for them may end, and one that has a core of its own."""
 NODES = 50
 """Nodes of the search tree for the choices of domains, where time may not limit it."""
 
@@ -55,6 +56,7 @@ def wish(
     time_limit: float | None,
     seed: int,
     deterministic: bool = False,
+    gap: float = GAP,
 ) -> Wish | None:
     """
     Solve for the shares.
@@ -66,6 +68,7 @@ def wish(
     counts: (C,) pods to place.
     time_limit: seconds for a search over the choices of domains; without it they are made one after the other.
     deterministic: limit effort by work instead of time.
+    gap: how far from the best choices the search may end.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def wish(
             program.integers(),
             time_limit=time_limit,
             node_limit=NODES if deterministic else None,
-            gap=GAP,
+            gap=gap,
             seed=seed,
         )
         bound = max(bound, answer.bound) if np.isfinite(answer.bound) else bound
