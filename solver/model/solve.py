@@ -66,7 +66,7 @@ def solve_direct(
     workers: int = 1,
     deterministic: bool = False,
     hint: Solution | None = None,
-    upper: Value | None = None,
+    upper: Callable[[], Value | None] = lambda: None,
     cost_lower: int | None = None,
     slots: Mapping[int, int] | int | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -75,8 +75,8 @@ def solve_direct(
     Solve the problem, to proved optimality where time allows.
 
     `time_limit` is in seconds; with `deterministic` it counts the solver's own deterministic seconds instead, on one
-    worker. A feasible `hint` is never lost: the result is at least as good. `upper` is a value that is known to be
-    reachable: nothing worse is looked for. `cost_lower` is a proved bound as in `DirectResult.cost_bound`. `slots` is
+    worker. A feasible `hint` is never lost: the result is at least as good. `upper` says what value is known to be
+    reachable by now: nothing worse is looked for. `cost_lower` is a proved bound as in `DirectResult.cost_bound`. `slots` is
     the number of new nodes per offer, or of each group of offers, or None for as many as could be needed.
     """
     return _Run(
@@ -86,7 +86,8 @@ def solve_direct(
         workers=1 if deterministic else workers,
         cost_lower=cost_lower,
         should_stop=should_stop or stopping.never,
-    ).solve(hint, upper, slots)
+        upper=upper,
+    ).solve(hint, slots)
 
 
 @dataclasses.dataclass(slots=True)
@@ -117,6 +118,7 @@ class _Run:
     workers: int
     cost_lower: int | None
     should_stop: Callable[[], bool]
+    upper: Callable[[], Value | None]
     best: Solution | None = None
     value: Value | None = None
     known: Value | None = None
@@ -125,14 +127,16 @@ class _Run:
     cost_bound: int | None = None
     size: int = 0
 
-    def solve(self, hint: Solution | None, upper: Value | None, slots: Mapping[int, int] | int | None) -> DirectResult:
+    def solve(self, hint: Solution | None, slots: Mapping[int, int] | int | None) -> DirectResult:
         if hint is not None and not evaluate.violations(self.problem, hint):
             self.best, self.value = hint, evaluate.value(self.problem, hint)
-        self.known = min((v for v in (self.value, upper) if v is not None), default=None)
+        self.known = self.value
+        self._hear()
         least = objective.least(self.problem)
         self.numbers = len(least) + 1
         if self.known is not None and not self._reached(least):
             least = self._roomy_least() or least
+        self._hear()
         if self._reached(least):
             self.proved = len(least)
         else:
@@ -149,6 +153,10 @@ class _Run:
             size=self.size,
         )
 
+    def _hear(self) -> None:
+        """Take over what is known to be reachable by now."""
+        self.known = min((v for v in (self.known, self.upper()) if v is not None), default=None)
+
     def _reached(self, least: list[int]) -> bool:
         """Whether a solution is known that is as good as these bounds in all numbers but the cost."""
         return self.known is not None and objective.numbers(self.known)[:-1] == least
@@ -160,6 +168,7 @@ class _Run:
             self,
             problem=roomy,
             clock=self._part(SIMPLER),
+            upper=lambda: None,
             best=None,
             value=None,
             known=None,
@@ -213,6 +222,8 @@ class _Run:
             bound = _highest(bound, self._simpler_bound(simpler, wanted))
             step = FIRST_STEP / 8
         while True:
+            if certain:
+                self._hear()
             target = self._target(bound, step)
             slots = sizing.given(wanted) if isinstance(wanted, Mapping) else size.slots(target, wanted)
             built = _Built(self.problem, slots, self.best)

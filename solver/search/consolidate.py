@@ -217,7 +217,7 @@ class Consolidation:
             workers=1 if self.settings.deterministic else self.settings.workers,
             deterministic=self.settings.deterministic,
             hint=self.best,
-            upper=self.value,
+            upper=lambda: self.value,
             should_stop=self.settings.stop,
         )
         if answer.solution is not None:

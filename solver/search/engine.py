@@ -121,12 +121,7 @@ class Engine:
             if exact.amounts_only():
                 exact.race(whole, self.narrow)
                 self.patterns += exact.patterns
-            if exact.spread_over_hosts():
-                exact.direct(small.TRY_SHARE)
-            if not self.known.optimal and not (self.settings.gap and self.known.done()):
-                exact.whole(self.narrow if self.is_exact() else None)
-            if not self.known.optimal and not (self.settings.gap and self.known.done()):
-                exact.direct()
+            exact.prove(self.narrow if self.is_exact() else None)
         if not self.known.done():
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)

@@ -1,7 +1,8 @@
 """
 The model that selects full patterns: how many pods of each class each cell gets, under all blocks of the exact model over
 domains, and how often each pattern is bought there. Pods of a cell are at most what its patterns hold; who is where on them is
-decided last. Kinds of node with too many patterns are taken as sums of room, and packed when the model has spoken.
+decided last. Kinds of node with too many patterns are taken as sums of room, and packed when the model has spoken. Of cells that
+may change places (`likeness`) the dearest comes first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ortools.sat.python import cp_model
 from solver import problem as problems
 from solver.model import blocks, objective, stopping, variables
 from solver.model.blocks import exclusion as exclusions
-from solver.search import contents, exhaust, shapes
+from solver.search import contents, exhaust, likeness, shapes
 
 Ints = NDArray[np.int64]
 
@@ -54,11 +55,10 @@ class Model:
         self.bought: list[list[tuple[cp_model.IntVar, int]]] = []
         for cell, place in zip(cells, self.variables.slots, strict=True):
             self._buy(cell, place)
-        self.cost = [
-            (u, int(cell.shapes.field.cost[k]))
-            for cell, bought in zip(cells, self.bought, strict=True)
-            for u, k in bought
-        ]
+        by_cell = [self._count(cell, bought) for cell, bought in zip(cells, self.bought, strict=True)]
+        self.cost = [term for terms in by_cell for term in terms]
+        for before, after in likeness.pairs(problem, roomy, cells):
+            self.model.add(_weighted(by_cell[before]) >= _weighted(by_cell[after]))
         self._limit()
         self._charge()
         self.guessed = any(cell.large for cell in cells)
@@ -90,6 +90,23 @@ class Model:
         model.add(total <= int(counts.sum()) * place.present)
         self.used.append(used)
         self.bought.append(bought)
+
+    def _count(
+        self, cell: contents.Cell, bought: Sequence[tuple[cp_model.IntVar, int]]
+    ) -> list[tuple[cp_model.IntVar, int]]:
+        """
+        Numbers of nodes of each kind in a cell, with their prices: few numbers that decide the cost, so the solver learns about
+        them and not about single patterns.
+        """
+        users: dict[int, list[cp_model.IntVar]] = {}
+        for u, kind in bought:
+            users.setdefault(kind, []).append(u)
+        result = []
+        for kind, used in users.items():
+            nodes = self.model.new_int_var(0, int(self.problem.counts.sum()), "")
+            self.model.add(nodes == sum(used))
+            result.append((nodes, int(cell.shapes.field.cost[kind])))
+        return result
 
     def _fill(
         self, cell: contents.Cell, kind: int, nodes: cp_model.IntVar, inside: list[list[cp_model.IntVar]], counts: Ints

@@ -24,11 +24,13 @@ ENUMERATE_SHARE = 0.25
 WITHIN = (0.003, 0.01, 0.017, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, np.inf)
 """How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
-"""Share of the time left for patterns under rules."""
+"""Share of the time left for patterns under rules, where others come after them."""
 HEAD_START = 0.2
 """Seconds that enumeration has for itself on more than one core."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
+RACE_SHARE = 0.85
+"""Share of the time left for both, side by side."""
 
 
 def carries(problem: problems.Problem) -> bool:
@@ -68,7 +70,7 @@ class Small:
 
         def late() -> None:
             if not ended.wait(HEAD_START):
-                self.whole(narrow)
+                self.whole(narrow, self._until(WHOLE_SHARE))
 
         with futures.ThreadPoolExecutor(1) as beside:
             rival = beside.submit(late)
@@ -84,8 +86,8 @@ class Small:
         if not counts.any():
             return
         budget = self.known.budget
-        started, spent = budget.seconds(), budget.spent()
-        until = spent + (1.0 - spent) * ENUMERATE_SHARE
+        started = budget.seconds()
+        until = self._until(ENUMERATE_SHARE)
 
         def stop() -> bool:
             return self.known.optimal or budget.over(until)
@@ -142,8 +144,44 @@ class Small:
         room = np.concatenate([problem.offer_room, problem.node_room])
         return np.asarray(((problem.requests[:, None, :] <= room[None, :, :]).all(axis=2) & ok).any(axis=1))
 
-    def whole(self, narrow: problems.Problem | None) -> None:
-        """Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole."""
+    def prove(self, narrow: problems.Problem | None) -> None:
+        """
+        Patterns under rules and the exact model: nobody knows beforehand which of them is faster. On two cores side by side, each
+        with what the other one finds, until one of them proves it; else one after the other.
+        """
+        from solver.search import whole
+
+        if self._over():
+            return
+        workers = 1 if self.settings.deterministic else self.settings.workers
+        if workers > 1 and not self.looked and whole.applies(self.problem):
+            with futures.ThreadPoolExecutor(1) as beside:
+                exact = beside.submit(self.direct, RACE_SHARE, 1)
+                self.whole(narrow, self._until(RACE_SHARE))
+                exact.result()
+            return
+        # Where patterns have to be looked at case by case (`whole`), the exact model is often faster.
+        if any(spread.topology == problems.HOST for spread in self.problem.spreads):
+            self.direct(TRY_SHARE, workers)
+        if not self._over():
+            self.whole(narrow, self._until(WHOLE_SHARE))
+        if not self._over():
+            self.direct(DIRECT_SHARE, workers)
+
+    def _until(self, share: float) -> float:
+        """The part of the whole time that is spent when this share of what is left is."""
+        spent = self.known.budget.spent()
+        return spent + (1.0 - spent) * share
+
+    def _over(self) -> bool:
+        """Whether somebody proved it, or found what is good enough."""
+        return self.known.optimal or bool(self.settings.gap and self.known.done())
+
+    def whole(self, narrow: problems.Problem | None, until: float) -> None:
+        """
+        Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole, until this
+        share of the time is spent.
+        """
         from solver.search import selection, whole
 
         problem = self.problem if narrow is None else narrow
@@ -151,16 +189,13 @@ class Small:
             return
         self.looked = True
         started, budget = self.known.budget.seconds(), self.known.budget
-        until = budget.spent() + (1.0 - budget.spent()) * WHOLE_SHARE
         clock = selection.Clock(
             left=lambda: (until - budget.spent()) * self.settings.time_limit,
             spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
             seed=self.settings.seed,
-            stop=lambda: self.known.optimal or budget.over(until),
+            stop=lambda: budget.over(until) or self._over(),
         )
-        answer = whole.solve(problem, self.known.value, clock)
-        if answer.solution is not None:
-            self.known.offer(answer.solution, "exact")
+        answer = whole.solve(problem, lambda: self.known.value, clock, lambda found: self.known.offer(found, "exact"))
         if answer.numbers == objective_numbers(self.known.value) and answer.cost is not None:
             if self.known.value.cost <= answer.cost:
                 self.known.proved()
@@ -168,15 +203,10 @@ class Small:
                 self.known.lift(float(answer.cost) - self.known.most_charges())
         self.known.phase("patterns", started)
 
-    def spread_over_hosts(self) -> bool:
-        """Whether patterns have to be looked at case by case (`whole`); the exact model is often faster then."""
-        return any(spread.topology == problems.HOST for spread in self.problem.spreads)
-
-    def direct(self, share: float = DIRECT_SHARE) -> None:
+    def direct(self, share: float, workers: int) -> None:
         """The direct model over the whole problem, from the incumbent, for a share of the time left."""
         started = self.known.budget.seconds()
-        workers = 1 if self.settings.deterministic else self.settings.workers
-        direct(self.known, self.known.budget.left() * share, workers, self.settings.stop)
+        direct(self.known, self.known.budget.left() * share, workers, lambda: self.settings.stop() or self._over())
         self.known.phase("exact", started)
 
 
@@ -192,7 +222,7 @@ def direct(known: incumbent.Incumbent, time_limit: float, workers: int, stop: Ca
         workers=workers,
         deterministic=settings.deterministic,
         hint=known.best,
-        upper=known.value,
+        upper=lambda: known.value,
         slots=None,
         should_stop=stop,
     )

@@ -10,7 +10,7 @@ the answer is then a bound, and whether the solution holds is looked at here bef
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -46,16 +46,30 @@ def applies(problem: problems.Problem) -> bool:
     return not removal and problem.preference_price is None
 
 
-def solve(problem: problems.Problem, known: problems.Value, clock: selection.Clock) -> Answer:
-    """The best solution of a problem for which `applies` says yes, with bounds."""
-    return _Whole(problem, known, clock).run()
+def solve(
+    problem: problems.Problem,
+    known: Callable[[], problems.Value],
+    clock: selection.Clock,
+    tell: Callable[[problems.Solution], object],
+) -> Answer:
+    """
+    The best solution of a problem for which `applies` says yes, with bounds. `known` says what value can be reached by now,
+    `tell` is told of every better solution at once.
+    """
+    return _Whole(problem, known, clock, tell).run()
 
 
 class _Whole:
     """One run."""
 
-    def __init__(self, problem: problems.Problem, known: problems.Value, clock: selection.Clock) -> None:
-        self.problem, self.known, self.clock = problem, known, clock
+    def __init__(
+        self,
+        problem: problems.Problem,
+        known: Callable[[], problems.Value],
+        clock: selection.Clock,
+        tell: Callable[[problems.Solution], object],
+    ) -> None:
+        self.problem, self.known, self.clock, self.tell = problem, known, clock, tell
         self.groups = contents.groups(problem)
         roomy = sizing.roomy(problem, self.groups)
         self.ceiling: int | None = None
@@ -70,7 +84,7 @@ class _Whole:
         First the numbers before the cost, where they are not known to be least, then the cost: without spreads over hostnames,
         then case by case.
         """
-        numbers = tuple(objective.numbers(self.known)[:-1])
+        numbers = tuple(objective.numbers(self.known())[:-1])
         least = tuple(objective.least(self.problem))
         if numbers != least:
             first = self._first()
@@ -78,7 +92,7 @@ class _Whole:
                 return Answer(None, None, None)
             least = first
         self.met = least[-2] <= objective.least(self.problem)[-2]
-        self.ceiling = self.known.cost if numbers == least else None
+        self._hear(least)
         spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
         if spreads:
             total = np.array([contents.pods_of(self.problem, s.group) for s in spreads], dtype=np.int64)
@@ -109,6 +123,7 @@ class _Whole:
         for few in FEW:
             if clock.stop():
                 return low or None
+            self._hear(numbers)
             model = selection.Model(self.problem, self.roomy, self._cells(spreads, part, few, soft=True))
             model.fix(numbers)
             model.between(part)
@@ -119,9 +134,16 @@ class _Whole:
             solution = None if cost is None else model.solution()
             if solution is not None and self._holds(solution, numbers):
                 self.ceiling, self.best = cost, solution
+                self.tell(solution)
             if status != cp_model.OPTIMAL or solution is not None or not model.guessed:
                 break
         return low or None
+
+    def _hear(self, numbers: tuple[int, ...]) -> None:
+        """Nothing dearer than what is known by now is looked for."""
+        value = self.known()
+        if tuple(objective.numbers(value)[:-1]) == numbers:
+            self.ceiling = value.cost if self.ceiling is None else min(self.ceiling, value.cost)
 
     def _holds(self, solution: problems.Solution, numbers: tuple[int, ...]) -> bool:
         """Whether a solution keeps all rules, and those that may be broken as well as these numbers say."""
