@@ -3,8 +3,8 @@ The cheapest cover by full patterns, node by node, for plans of few nodes.
 
 Few nodes make covers easy to walk through and linear programs weak: their prices come in steps, so what must be covered costs
 at least as much as the cheapest set of whole nodes that is worth it (`Steps`). A state is what is left to be covered, with what
-limits and OVH pools have been used; equal states are one. Each state goes on with the patterns that hold its hardest class, the
-good ones first, and ends where its cost and the steps of what is left are above the `upper` cost asked for.
+limits and OVH pools have been used; equal states are one. Each state goes on with the patterns that hold its hardest class, and
+ends where its cost and the steps of what is left are above the `upper` cost asked for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Ints = NDArray[np.int64]
 
 GRID = 4096
 """Steps of worth that are told apart; worths of nodes are rounded up to them, so that bounds hold."""
-STATES, PAIRS, CHUNK = 150_000, 15_000_000, 300_000
-"""Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and so many at a time."""
+STATES, PAIRS, CHUNK = 150_000, 6_000_000, 2_000
+"""Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and states at a time."""
 PARTS = 96
 """Most parts of a limit that are told apart."""
 FUZZ = 0.01
@@ -61,12 +61,20 @@ class Steps:
         for need in range(1, self.grid + 2):
             before = self.least[np.maximum(need - units, 0)[:, None], of]
             self.least[need] = (added + before).min(axis=0, initial=np.inf)
+        # One ascending row of all prices, those for more parts after those for less.
+        self._high = float(self.least[np.isfinite(self.least)].max()) + 1.0
+        above = np.where(np.isfinite(self.least), self.least, 1.5 * self._high)
+        self._flat = (above + 2 * self._high * np.arange(self.parts + 1)).T.ravel()
 
     def left(self, room: Ints) -> Ints:
         """Parts that are left of the room of all limits (S, L)."""
         if self.tight is None:
             return np.zeros(len(room), dtype=np.int64)
         return np.asarray(np.clip(room[:, self.tight] // self.part, 0, self.parts))
+
+    def taken_parts(self, taken: Ints) -> Ints:
+        """Parts that nodes take for sure of what they take of all limits (K, L)."""
+        return np.zeros(len(taken), dtype=np.int64) if self.tight is None else taken[:, self.tight] // self.part
 
     def others(self, limit: Floats) -> Floats:
         """Prices (L,) of limits without the tight one, which is not paid for here but kept."""
@@ -78,21 +86,23 @@ class Steps:
         need = np.clip(np.ceil((worth - FUZZ) / self.unit - 1e-9).astype(np.int64), 0, self.grid + 1)
         return np.asarray(self.least[need, left])
 
-    def reach(self, price: float, left: int) -> float:
-        """The most worth that nodes of this price together have with these parts left; below 0 when one is negative."""
-        if price < 0 or left < 0:
-            return -1.0
-        return float(np.searchsorted(self.least[:, left], price + FUZZ, side="right") - 1) * self.unit
+    def reach(self, price: Floats, left: Ints) -> Floats:
+        """The most worth that nodes of these prices together have with these parts left; below 0 where one is negative."""
+        at = np.searchsorted(self._flat, np.minimum(price + FUZZ, self._high) + left * 2 * self._high, side="right")
+        found = (at - 1 - np.maximum(left, 0) * (self.grid + 2)) * self.unit
+        return np.asarray(np.where((price < 0) | (left < 0), -1.0, found))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
     """
-    What a cover chooses from: patterns (P, C) at a `cost` (P,), what each takes of limits (P, L) with `room` (L,), the bit of
-    the OVH pools that it needs anew (P,) and what such a bit costs; one of `there`, contents (., C), on each existing node.
+    What a cover chooses from: patterns (P, C) of a `kind` (P,) at its `cost` (P,), what each takes of limits (P, L) with `room`
+    (L,), the bit of the OVH pools that it needs anew (P,) and what such a bit costs; one of `there`, contents (., C), on each
+    existing node.
     """
 
     rows: Ints
+    kind: Ints
     cost: Ints
     taken: Ints
     room: Ints
@@ -127,6 +137,15 @@ class _States:
         return _States(*(getattr(self, field.name)[index] for field in dataclasses.fields(_States)))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Lists:
+    """Patterns in order, where each kind of them begins, and their ascending `key`: by kind, then by worth."""
+
+    patterns: Ints
+    first: Ints
+    key: Floats
+
+
 class TooManyError(Exception):
     """More states than this can look at."""
 
@@ -147,17 +166,13 @@ class _Walk:
     def __init__(self, choice: Choice, counts: Ints, prices: Prices, upper: float, stop: Callable[[], bool]) -> None:
         self.choice, self.counts, self.prices, self.stop = choice, counts, prices, stop
         self.upper = upper
+        self.span = 2.0 * float(choice.rows.max(initial=0) * prices.worth.sum() + prices.worth @ counts) + 1.0
         self.best: tuple[Ints, int] | None = None
         self.worth = choice.rows @ prices.worth
-        self.spare = np.maximum(choice.cost + choice.taken @ prices.limit - self.worth, 0.0)
-        self.state_worth = np.zeros(0)
         self.others = prices.steps.others(prices.limit)
         holders = (choice.rows > 0).sum(axis=0)
         self.order = [int(c) for c in np.argsort(holders, kind="stable") if counts[c]]
-        self.lists = {}
-        for c in self.order:
-            holding = np.flatnonzero(choice.rows[:, c])
-            self.lists[c] = holding[np.argsort(self.spare[holding], kind="stable")]
+        self.lists = {c: self._of_class(c) for c in self.order}
         self.radix = np.cumprod(np.concatenate([[1], counts[:-1] + 1]))
 
     def run(self) -> tuple[Ints, Ints, int] | None:
@@ -207,41 +222,59 @@ class _Walk:
         """All states with one node more."""
         if not len(states.left):
             return states
-        self.state_worth = states.left @ self.prices.worth
-        ahead = self._ahead(states.cost, states.used, self.prices.limit) - self.state_worth
         there = states.left[:, self.order] > 0
         hardest = np.array(self.order)[there.argmax(axis=1)]
         found = [states.take(np.zeros(0, dtype=np.int64))]
         pairs = 0
         for c in np.unique(hardest).tolist():
-            patterns, some = self.lists[c], np.flatnonzero(hardest == c)
-            number = np.searchsorted(self.spare[patterns], ahead[some] + FUZZ, side="right")
-            pairs += int(number.sum())
-            if pairs > PAIRS:
-                raise TooManyError
-            parts = np.searchsorted(np.cumsum(number), np.arange(CHUNK, number.sum(), CHUNK))
-            for members, numbers in zip(np.split(some, parts), np.split(number, parts), strict=True):
-                if self.stop():
+            some = np.flatnonzero(hardest == c)
+            for members in np.array_split(some, -(-len(some) // CHUNK)):
+                s, p = self._pairs(self.lists[c], states.take(members))
+                pairs += len(s)
+                if pairs > PAIRS or self.stop():
                     raise TooManyError
-                s = np.repeat(members, numbers)
-                within = np.arange(len(s)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
-                found.append(self._bought(states, s, patterns[within]))
+                found.append(self._bought(states, members[s], p))
         made = _joined(found)
         made.path = np.concatenate([made.path, made.last[:, None]], axis=1)
         return self._distinct(made)
 
+    def _of_class(self, c: int) -> _Lists:
+        """Patterns that hold a class, kind by kind, those worth most first."""
+        holding = np.flatnonzero(self.choice.rows[:, c])
+        holding = holding[np.lexsort((-self.worth[holding], self.choice.kind[holding]))]
+        _, first, group = np.unique(self.choice.kind[holding], return_index=True, return_inverse=True)
+        return _Lists(holding, first, group * 2 * self.span - self.worth[holding])
+
+    def _pairs(self, lists: _Lists, states: _States) -> tuple[Ints, Ints]:
+        """
+        States and patterns that may go together: what the pattern does not hold is worth no more than nodes for what is left of
+        the `upper` cost, whole ones and by worth.
+        """
+        choice, prices, steps = self.choice, self.prices, self.prices.steps
+        kinds = lists.patterns[lists.first]
+        worth = states.left @ prices.worth
+        price = choice.cost[kinds] + choice.taken[kinds] @ self.others
+        left = steps.left(choice.room - states.used)[:, None] - steps.taken_parts(choice.taken[kinds])[None, :]
+        ahead = self._ahead(states.cost, states.used, self.others)
+        reach = steps.reach(ahead[:, None] - price[None, :], left)
+        needed = np.where(reach < 0, np.inf, worth[:, None] - reach)
+        ahead = self._ahead(states.cost, states.used, prices.limit)
+        price = choice.cost[kinds] + choice.taken[kinds] @ prices.limit
+        needed = np.maximum(needed, worth[:, None] + price[None, :] - ahead[:, None]) - FUZZ
+        key = np.arange(len(kinds)) * 2 * self.span - np.clip(needed, -self.span / 2, 1.2 * self.span)
+        number = (np.searchsorted(lists.key, key, side="right") - lists.first).ravel()
+        s = np.repeat(np.repeat(np.arange(len(worth)), len(kinds)), number)
+        within = np.arange(len(s)) - np.repeat(np.cumsum(number) - number, number)
+        return s, lists.patterns[np.repeat(np.tile(lists.first, len(worth)), number) + within]
+
     def _bought(self, states: _States, s: Ints, p: Ints) -> _States:
         """States `s` with a node of pattern `p` more, those that may still end below the `upper` cost."""
-        choice, steps = self.choice, self.prices.steps
+        choice = self.choice
         used = states.used[s] + choice.taken[p]
         within = (used <= choice.room).all(axis=1)
         s, p, used = s[within], p[within], used[within]
-        cost = states.cost[s] + choice.cost[p]
-        ahead, left = self._ahead(cost, used, self.others), steps.left(choice.room - used)
-        hopeful = ahead - steps.of(np.maximum(self.state_worth[s] - self.worth[p], 0.0), left) >= -FUZZ
-        s, p, used, cost = s[hopeful], p[hopeful], used[hopeful], cost[hopeful]
         rest = np.maximum(states.left[s] - choice.rows[p], 0)
-        cost += ((choice.bit[p] & ~states.bits[s]) != 0) * choice.charge
+        cost = states.cost[s] + choice.cost[p] + ((choice.bit[p] & ~states.bits[s]) != 0) * choice.charge
         made = _States(rest, cost, used, states.bits[s] | choice.bit[p], states.path[s], p)
         return self._distinct(self._hopeful(made, 0.0))
 

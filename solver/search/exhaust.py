@@ -270,6 +270,7 @@ def choice(problem: problems.Problem, field: fields.Field, rows: Rows, there: li
     taken = np.array([[int(cap.per_offer[twins].min()) for cap in problem.caps] for twins in field.twins])
     return covering.Choice(
         rows=rows.counts,
+        kind=rows.kind,
         cost=field.cost[rows.kind].astype(np.int64),
         taken=taken.reshape(len(field.cost), len(problem.caps))[rows.kind].astype(np.int64),
         room=np.array([max(0, cap.room) for cap in problem.caps], dtype=np.int64),

@@ -21,7 +21,7 @@ SMALL_PODS = 60
 SMALL_CLASSES = 12
 ENUMERATE_SHARE = 0.25
 """Share of the time left for enumeration."""
-WITHIN = (0.003, 0.01, 0.017, 0.025, 0.035, 0.05, 0.07, 0.1, 0.15, np.inf)
+WITHIN = (0.003, 0.01, 0.016, 0.021, 0.026, 0.032, 0.038, 0.045, 0.055, 0.07, 0.085, 0.1, 0.15, np.inf)
 """How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""

@@ -115,12 +115,7 @@ class Walk:
     def within(self, upper: float) -> Answer | None:
         """The cheapest cover that costs at most `upper`; None when that takes too long."""
         steps = self.prices.steps
-        reach = np.array(
-            [
-                steps.reach(upper + self.free - float(price), steps.parts - int(taken))
-                for price, taken in zip(self.paid, steps.taken, strict=True)
-            ]
-        )
+        reach = steps.reach(upper + self.free - self.paid, steps.parts - steps.taken)
         # With it, other nodes must be worth what it does not hold, and the whole costs no more than asked for.
         held = np.where(reach < 0, np.inf, self.new - reach)
         held = np.maximum(held, self.price + self.new - upper - self.limits)
@@ -128,7 +123,7 @@ class Walk:
         if rows is None or self.there is None:
             return None
         self.patterns += len(rows.kind)
-        spare = steps.reach(upper + self.free, steps.parts) - self.new
+        spare = float(steps.reach(np.array([upper + self.free]), np.array([steps.parts]))[0]) - self.new
         there = [
             each[each @ self.worth >= most - max(spare, 0.0) - covering.FUZZ]
             for each, most in zip(self.there, self.best, strict=True)

@@ -72,8 +72,10 @@ def test_steps_are_what_whole_nodes_cost():
     none = np.zeros(5, dtype=np.int64)
 
     assert steps.of(np.array([0.0, 3.0, 7.0, 8.0, 13.0]), none).tolist() == [0, 4, 10, 12, 18]
-    assert 9.0 <= steps.reach(12.0, 0) < 9.05
-    assert steps.reach(-1.0, 0) < 0
+    reach = steps.reach(np.array([12.0, -1.0, 4.0]), np.zeros(3, dtype=np.int64))
+    assert 9.0 <= reach[0] < 9.05
+    assert reach[1] < 0
+    assert 3.0 <= reach[2] < 3.05
 
 
 def test_steps_keep_a_limit():
