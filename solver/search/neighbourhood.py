@@ -48,7 +48,7 @@ def fine(cell: cells.Cell) -> bool:
 
 
 class Neighbourhoods:
-    """Improves cells that a packer packed."""
+    """Improves cells that a packer packed; `packing_took` is the share of the budget that the last packing took."""
 
     def __init__(
         self, packer: cells.CellPacker, settings: params.Params, budget: params.Budget, rng: np.random.Generator
@@ -57,11 +57,11 @@ class Neighbourhoods:
         self.settings = settings
         self.budget = budget
         self.rng = rng
-        self.packing = 0.0
+        self.packing_took = 0.0
 
     def _is_late(self) -> bool:
         """Whether there is no time left to pack what nodes are topped up with, by how long that took last."""
-        return self.budget.over(1.0 - self.packing)
+        return self.budget.over(1.0 - self.packing_took)
 
     def step(self, cell: cells.Cell, known: patterns.Columns | None) -> float:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
@@ -137,7 +137,7 @@ class Neighbourhoods:
         rows, pool = topup.top_up(cell.packer, kind, packing.counts[stay], pool, self._is_late)
         started = self.budget.spent()
         for new in itertools.islice(self.packer.packings(cell, pool, kind), REPACKED):
-            self.packing, started = self.budget.spent() - started, self.budget.spent()
+            self.packing_took, started = self.budget.spent() - started, self.budget.spent()
             joined = pack.Packing(kind, rows, packing.left).joined(new)
             if not new.left.any() and joined.cost(cell.field) <= cell.cost():
                 cell.packing = joined
