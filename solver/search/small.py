@@ -149,10 +149,10 @@ class Small:
         Patterns under rules and the exact model: nobody knows beforehand which of them is faster. On two cores side by side, each
         with what the other one finds, until one of them proves it; else one after the other.
         """
-        from solver.search import whole
-
         if self._over():
             return
+        from solver.search import whole
+
         workers = 1 if self.settings.deterministic else self.settings.workers
         if workers > 1 and not self.looked and whole.applies(self.problem):
             with futures.ThreadPoolExecutor(1) as beside:
