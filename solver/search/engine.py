@@ -15,6 +15,7 @@ The search from end to end: which parts run, in which order, and what they hand 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import operator
 import statistics
 from collections.abc import Iterator, Sequence
@@ -123,6 +124,8 @@ class Engine:
                 self.patterns += exact.patterns
             exact.prove(self.narrow if self.is_exact() else None)
         if not self.known.done():
+            # CP-SAT takes 0.17 s to load, once: now, not when the time is nearly over.
+            importlib.import_module("solver.search.pricing")
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)
             with futures.ThreadPoolExecutor(1) as beside:
@@ -168,10 +171,12 @@ class Engine:
     def adopt(self, work: Sequence[cells.Cell], strategy: str) -> bool:
         """
         Make the cells' packings the incumbent, completed one by one where something is left over or forbidden. Packings that
-        were looked at last time are passed over.
+        were looked at last time are passed over, and so are those that were given up when the time was over.
         """
         packings = [cell.packing for cell in work]
         if len(packings) == len(self.adopted) and all(map(operator.is_, packings, self.adopted)):
+            return False
+        if self.budget.over() and not self.known.unplaced() and any(packing.left.any() for packing in packings):
             return False
         self.adopted = packings
         started = self.budget.seconds()
