@@ -325,9 +325,9 @@ class CellPacker:
         """
         assert cell.packer is not None
         worth = max(float(cell.counts @ cell.packer.value), 1e-9)
-        for diving in (False, True):
+        ups = 0 if cell.field.host.empty else dives.UPS
+        for diving in (True,) if ups else (False, True):
             if diving:
-                ups = 0 if cell.field.host.empty else dives.UPS
                 begun = dives.dive(columns, cell.counts, cell.limits, self.rng, stop, ups=ups, first=master)
             else:
                 begun = pack.Packing(*columns.whole(master, cell.counts))

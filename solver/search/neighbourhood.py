@@ -30,7 +30,7 @@ POOLED, POOLED_MOST, POOLED_PART, REPACKED = 4, 21, 0.12, 3
 Nodes whose pods top the others up: at least, fewer than, or fewer than this part of all; and how often what is left of
 their pods is packed.
 """
-DIVED, DIVED_CLASSES, DIVED_SELDOM, DIVED_LEAST = 0.8, 40, 0.4, 0.3
+DIVED, DIVED_CLASSES, DIVED_SELDOM, DIVED_LEAST = 0.95, 40, 0.4, 0.3
 """
 Share of neighbourhoods that dive where rules stand between pods of a node: up to so many classes, as masters and prices are
 found in milliseconds then, and beyond. Then the least part of the nodes whose pods a dive takes.
