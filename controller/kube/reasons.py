@@ -165,6 +165,14 @@ REASONS = (
         upstream=False,
     ),
     Reason(
+        "NodesMayRemain",
+        ("OVHNodeClass",),
+        "Warning",
+        "The OVHNodeClass is deleted, and OVHcloud does not let us see whether nodes of ours are left: it goes, they may stay "
+        "and cost money. Says what OVHcloud answered.",
+        upstream=False,
+    ),
+    Reason(
         "CredentialsMissing",
         ("OVHNodeClass", "NodePool"),
         "Warning",

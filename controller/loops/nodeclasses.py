@@ -142,7 +142,8 @@ class NodeClasses:
         """
         Names of OVH pools of ours that have or get nodes, which nobody would remove without this class.
 
-        None where another class is for the same cluster, or where OVH lets us see none: no waiting would help then.
+        None where another class is for the same cluster, or where OVH lets us see none: no waiting would help then, and a
+        warning says so.
         Raises `errors.OVHError` when OVH does not answer.
         """
         spec = item["spec"]
@@ -153,9 +154,8 @@ class NodeClasses:
         try:
             pools = self._client(spec).node_pools()
         except (errors.CredentialsError, errors.PermissionMissingError, errors.NotFoundError) as error:
-            log.warning(
-                "nodes may be left behind", extra={"OVHNodeClass": item["metadata"]["name"], "error": str(error)}
-            )
+            note = f"Machines may be left at OVHcloud and cost money, look there: {error}"
+            self._world.recorder.event(item, "NodesMayRemain", note, warning=True)
             return []
         return sorted(
             pool.name

@@ -136,7 +136,7 @@ def test_a_class_beside_another_for_the_same_cluster_goes(classes):
 
 
 def test_a_class_whose_credentials_are_gone_is_no_prisoner(classes):
-    """Nothing could be removed with it. An OVH that does not answer is waited for."""
+    """Nothing could be removed with it, and a warning says so. An OVH that does not answer is waited for."""
     order(classes, "mine", classes.on.settings.installation)
     classes.loop.tick()
     classes.on.delete(kinds.NODE_CLASS, "default")
@@ -148,6 +148,8 @@ def test_a_class_whose_credentials_are_gone_is_no_prisoner(classes):
     classes.restart().tick()
 
     assert not classes.there()
+    (note,) = [note for _, reason, note in classes.on.said.events if reason == "NodesMayRemain"]
+    assert note.startswith("Machines may be left at OVHcloud and cost money, look there: ")
 
 
 def test_an_ovh_that_does_not_answer_for_one_cluster_holds_no_other_up():
