@@ -168,7 +168,7 @@ class Table:
         if len(one):
             self._start(np.repeat(np.arange(tries), len(self.kinds)), one, at, room, left, counts)
         live = np.arange(len(kind))
-        while len(live):
+        while len(live) and len(classes):
             before = at[live][:, None, :] - size[None]
             possible = (before >= 0).all(axis=2) & (left[live] >= bundle)
             for r in range(request.shape[1]):

@@ -409,3 +409,17 @@ def test_pods_without_any_place_leave_the_bound_of_the_others_as_it_is(seed, mon
     assert alone.bound is not None
     assert found.bound == alone.bound
     assert found.bound <= found.value.cost
+
+
+def test_a_table_that_no_pod_is_worth_anything_to_holds_nothing():
+    """Pods that are left may go to nodes of other tables only."""
+    problem = random_field(0)
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+    random = np.random.default_rng(0)
+    table = knapsack.Table(field, problem.counts, np.arange(len(field.cost)))
+    table.fill(np.zeros(len(problem.counts)), problem.counts, random)
+
+    kinds, found = table.trace(problem.counts, random, 4)
+
+    assert len(found) == len(kinds) > 0
+    assert not found.size
