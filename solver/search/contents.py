@@ -46,6 +46,16 @@ class Cell:
     large: tuple[int, ...]
     holds: Ints
 
+    def holds_as(self, other: Cell) -> bool:
+        """Whether nodes of each kind hold the same pods, by shape, as nodes of that kind in another cell."""
+        if self is other:
+            return True
+        mine, theirs = (
+            (c.shapes.field.requests, c.shapes.field.room, c.holds, *dataclasses.astuple(c.company))
+            for c in (self, other)
+        )
+        return all(map(np.array_equal, mine, theirs))
+
 
 Known = dict[tuple[bytes, ...], Ints | None]
 """Full patterns by rules and requests, classes that may come, and room: cells of alike zones share them."""

@@ -37,8 +37,17 @@ class Clock:
     stop: Callable[[], bool]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clash:
+    """So many pods by shape (S,) do not fit onto so many nodes by kind (K,) in a cell, however they are put."""
+
+    cell: int
+    pods: Ints
+    nodes: Ints
+
+
 class Model:
-    """The model over cells and patterns."""
+    """The model over cells and patterns; `clashes` are those that its last solution showed."""
 
     def __init__(self, problem: problems.Problem, roomy: problems.Problem, cells: Sequence[contents.Cell]) -> None:
         self.problem, self.cells = problem, cells
@@ -55,13 +64,18 @@ class Model:
         self.bought: list[list[tuple[cp_model.IntVar, int]]] = []
         for cell, place in zip(cells, self.variables.slots, strict=True):
             self._buy(cell, place)
-        by_cell = [self._count(cell, bought) for cell, bought in zip(cells, self.bought, strict=True)]
+        self.nodes = [self._count(bought) for bought in self.bought]
+        by_cell = [
+            [(n, int(cell.shapes.field.cost[kind])) for kind, n in nodes.items()]
+            for cell, nodes in zip(cells, self.nodes, strict=True)
+        ]
         self.cost = [term for terms in by_cell for term in terms]
         for before, after in likeness.pairs(problem, roomy, cells):
             self.model.add(_weighted(by_cell[before]) >= _weighted(by_cell[after]))
         self._limit()
         self._charge()
         self.guessed = any(cell.large for cell in cells)
+        self.clashes: list[Clash] = []
         self.solver = cp_model.CpSolver()
 
     def _buy(self, cell: contents.Cell, place: variables.Place) -> None:
@@ -91,21 +105,18 @@ class Model:
         self.used.append(used)
         self.bought.append(bought)
 
-    def _count(
-        self, cell: contents.Cell, bought: Sequence[tuple[cp_model.IntVar, int]]
-    ) -> list[tuple[cp_model.IntVar, int]]:
+    def _count(self, bought: Sequence[tuple[cp_model.IntVar, int]]) -> dict[int, cp_model.IntVar]:
         """
-        Numbers of nodes of each kind in a cell, with their prices: few numbers that decide the cost, so the solver learns about
-        them and not about single patterns.
+        Numbers of nodes of each kind in a cell: few numbers that decide the cost, so the solver learns about them and not about
+        single patterns.
         """
         users: dict[int, list[cp_model.IntVar]] = {}
         for u, kind in bought:
             users.setdefault(kind, []).append(u)
-        result = []
+        result = {}
         for kind, used in users.items():
-            nodes = self.model.new_int_var(0, int(self.problem.counts.sum()), "")
-            self.model.add(nodes == sum(used))
-            result.append((nodes, int(cell.shapes.field.cost[kind])))
+            result[kind] = self.model.new_int_var(0, int(self.problem.counts.sum()), "")
+            self.model.add(result[kind] == sum(used))
         return result
 
     def _fill(
@@ -164,6 +175,27 @@ class Model:
         for term, number in zip(self.terms, numbers, strict=True):
             self.model.add(term.total.expr <= number)
 
+    def avoid(self, clashes: Iterable[Clash]) -> None:
+        """Of some shape fewer pods than clash, or of some kind more nodes, in that cell and in all with the same room."""
+        for clash in clashes:
+            for index, cell in enumerate(self.cells):
+                if cell.holds_as(self.cells[clash.cell]):
+                    self._avoid(clash, index)
+
+    def _avoid(self, clash: Clash, index: int) -> None:
+        cell, place = self.cells[index], self.variables.slots[index]
+        ways = []
+        for shape in np.flatnonzero(clash.pods).tolist():
+            fewer = self.model.new_bool_var("")
+            pods = [v for c, v in place.pods.items() if cell.shapes.index[c] == shape]
+            self.model.add(sum(pods) <= int(clash.pods[shape]) - 1).only_enforce_if(fewer)
+            ways.append(fewer)
+        for kind, nodes in self.nodes[index].items():
+            more = self.model.new_bool_var("")
+            self.model.add(nodes >= int(clash.nodes[kind]) + 1).only_enforce_if(more)
+            ways.append(more)
+        self.model.add_bool_or(ways)
+
     def between(self, part: contents.Range) -> None:
         """So many new nodes."""
         nodes = sum(u for bought in self.bought for u, _ in bought)
@@ -211,32 +243,49 @@ class Model:
         return status
 
     def solution(self) -> problems.Solution | None:
-        """The solution found, pods dealt out evenly; None when they do not fit onto nodes of kinds that are sums of room."""
+        """
+        The solution found, pods dealt out evenly; None when they do not fit onto nodes of kinds that are sums of room: then
+        `clashes` says where, or nothing when that was not decided in time.
+        """
         value = self.solver.value
+        self.clashes = []
+        undecided = False
         placed = {}
         for place in self.variables.existing:
             counts = tuple((c, value(v)) for c, v in place.pods.items() if value(v))
             if counts:
                 placed[place.index] = counts
         new: list[tuple[Ints, Ints]] = []
-        for cell, place, used, bought in zip(self.cells, self.variables.slots, self.used, self.bought, strict=True):
+        each = zip(self.cells, self.variables.slots, self.used, self.bought, strict=True)
+        for index, (cell, place, used, bought) in enumerate(each):
             pods = np.zeros(len(self.problem.classes), dtype=np.int64)
             for c, v in place.pods.items():
                 pods[c] = value(v)
             kind = np.repeat(np.array([k for _, k in bought], dtype=np.int64), [value(u) for u, _ in bought])
             if any(value(u) for u, _ in bought[len(used) :]):
-                rows = _packed(cell, kind, cell.shapes.sums(pods))
-                if rows is None:
-                    return None
+                packed = _packed(cell, kind, cell.shapes.sums(pods))
+                if packed is None:
+                    undecided = True
+                    continue
+                if not len(packed) and len(kind):
+                    least = _least(cell, kind, cell.shapes.sums(pods))
+                    self.clashes.append(Clash(index, least, np.bincount(kind, minlength=len(cell.shapes.field.cost))))
+                    continue
+                rows = packed
             else:
                 rows = np.repeat(cell.rows, [value(u) for u in used], axis=0)
             twins = [cell.shapes.field.twins[k] for k in kind]
             new += zip(twins, _deal(cell.shapes, rows, pods), strict=True)
+        if undecided or self.clashes:
+            return None
         return problems.Solution(new=exhaust.bought(self.problem, new), placed=placed)
 
 
 def _packed(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints | None:
-    """Pods of each shape (S,) on nodes of these kinds (M,): (M, S), None where that is not possible or not found in time."""
+    """
+    Pods of each shape (S,) on nodes of these kinds (M,): (M, S), no rows where that is not possible, None where nothing was
+    decided in time.
+    """
     model, field, company = cp_model.CpModel(), cell.shapes.field, cell.company
     table = [
         [model.new_int_var(0, min(int(pods[s]), int(cell.holds[s, k])), "") for s in range(len(pods))] for k in kind
@@ -263,9 +312,29 @@ def _packed(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints | None:
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False
     solver.parameters.max_deterministic_time = PACK_SECONDS
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    status = solver.solve(model)
+    if status == cp_model.INFEASIBLE:
+        return np.zeros((0, len(pods)), dtype=np.int64)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     return np.array([[solver.value(v) for v in row] for row in table], dtype=np.int64).reshape(len(kind), len(pods))
+
+
+def _least(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints:
+    """Of pods (S,) that do not fit onto these nodes (M,) as few as still do not, the smallest left out first."""
+    pods = pods.copy()
+    field = cell.shapes.field
+    size = (field.requests / np.maximum(field.room.max(axis=0), 1.0)).max(axis=1)
+    for shape in np.argsort(size, kind="stable").tolist():
+        low, high = 0, int(pods[shape])
+        while low < high:
+            pods[shape] = (low + high) // 2
+            packed = _packed(cell, kind, pods)
+            low, high = (
+                (low, int(pods[shape])) if packed is not None and not len(packed) else (int(pods[shape]) + 1, high)
+            )
+        pods[shape] = high
+    return pods
 
 
 def _weighted(terms: Sequence[tuple[cp_model.IntVar, int]]) -> cp_model.LinearExpr:

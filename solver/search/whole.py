@@ -22,6 +22,8 @@ from solver.search import contents, selection
 
 FEW = (60, 600)
 """Most patterns of one kind of node that the model chooses from, first and then; other kinds are taken as sums of room."""
+ROUNDS = 40
+"""Most models with so many patterns; each is told of what clashed in those before."""
 GLANCE = 0.08
 """Share of the work left for the problem without spreads over hostnames, before these are looked at case by case."""
 NEVER = 1 << 60
@@ -117,26 +119,33 @@ class _Whole:
     ) -> int | None:
         """
         A bound on the cost in a range of numbers of nodes, None without one; a valid solution that is found becomes `best`. First
-        with few patterns, then, where their sums of room promise too much, with more.
+        with few patterns, told of what clashed where sums of room promised too much, then with more.
         """
         low = self.floor
+        clashes: list[selection.Clash] = []
         for few in FEW:
-            if clock.stop():
-                return low or None
-            self._hear(numbers)
-            model = selection.Model(self.problem, self.roomy, self._cells(spreads, part, few, soft=True))
-            model.fix(numbers)
-            model.between(part)
-            status, cost, bound = model.cheapest(self.ceiling, low, clock)
-            if status == cp_model.INFEASIBLE:
-                return self.ceiling if self.ceiling is not None else NEVER
-            low = max(low, bound)
-            solution = None if cost is None else model.solution()
-            if solution is not None and self._holds(solution, numbers):
-                self.ceiling, self.best = cost, solution
-                self.tell(solution)
-            if status != cp_model.OPTIMAL or solution is not None or not model.guessed:
-                break
+            cells = self._cells(spreads, part, few, soft=True)
+            for _ in range(ROUNDS):
+                if clock.stop():
+                    return low or None
+                self._hear(numbers)
+                model = selection.Model(self.problem, self.roomy, cells)
+                model.avoid(clashes)
+                model.fix(numbers)
+                model.between(part)
+                status, cost, bound = model.cheapest(self.ceiling, low, clock)
+                if status == cp_model.INFEASIBLE:
+                    return self.ceiling if self.ceiling is not None else NEVER
+                low = max(low, bound)
+                solution = None if cost is None else model.solution()
+                if solution is not None and self._holds(solution, numbers):
+                    self.ceiling, self.best = cost, solution
+                    self.tell(solution)
+                if status != cp_model.OPTIMAL or solution is not None or not model.guessed:
+                    return low or None
+                if not model.clashes:
+                    break
+                clashes += model.clashes
         return low or None
 
     def _hear(self, numbers: tuple[int, ...]) -> None:
@@ -151,9 +160,21 @@ class _Whole:
         return reached == numbers and not evaluate.violations(self.problem, solution)
 
     def _first(self) -> tuple[int, ...] | None:
-        """The least numbers before the cost, with what is hard of the rules inside nodes."""
-        cells = self._cells([], contents.ranges(self.problem, [])[0], FEW[-1], soft=False)
-        return selection.Model(self.problem, self.roomy, cells).first(self.clock)
+        """The least numbers before the cost, with what is hard of the rules inside nodes; None when time was short."""
+        numbers: tuple[int, ...] | None = None
+        clashes: list[selection.Clash] = []
+        for few in FEW:
+            cells = self._cells([], contents.ranges(self.problem, [])[0], few, soft=False)
+            for _ in range(ROUNDS):
+                model = selection.Model(self.problem, self.roomy, cells)
+                model.avoid(clashes)
+                numbers = model.first(self.clock)
+                if numbers is None or model.solution() is not None:
+                    return numbers
+                if not model.clashes:
+                    break
+                clashes += model.clashes
+        return numbers
 
     def _cheapest(self) -> int:
         least = int(self.problem.prices.min(initial=1 << 40))

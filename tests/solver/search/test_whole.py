@@ -47,6 +47,44 @@ def test_blocks(first: int):
     assert sum(proved) > len(proved) / 2
 
 
+def clashing(seed: int) -> problems.Problem:
+    """Pods of a third to two thirds of a node, so that sums of room promise too much; a limit, a lighter pool, a node."""
+    rng = np.random.default_rng(seed)
+    pods = [
+        tiny.pods(f"c{c}", int(rng.integers(1, 4)), (int(rng.integers(3, 8)), int(rng.integers(1, 8))))
+        for c in range(3)
+    ]
+    room = rng.integers(8, 14, (3, 2))
+    offers = [tiny.offer(int(rng.integers(8, 16)), (int(r[0]), int(r[1]))) for r in room]
+    of = tiny.problem(pods, offers, [tiny.node((int(rng.integers(0, 10)), 8))] if rng.random() < 0.5 else [])
+    rank = np.zeros_like(of.offer_rank)
+    if rng.random() < 0.5:
+        rank[:, int(rng.integers(0, 3))] = 1
+    cap = problems.Cap("limit", "general", "nodes", rng.integers(0, 2, 3), int(rng.integers(1, 4)))
+    return dataclasses.replace(of, offer_rank=rank, caps=(cap,) if rng.random() < 0.5 else ())
+
+
+@pytest.mark.parametrize("first", range(0, 300, 100))
+def test_what_clashes(first: int, monkeypatch: pytest.MonkeyPatch):
+    """Without patterns, what does not fit onto the nodes that sums of room bought is ruled out, one clash after the other."""
+    told: set[int] = set()
+    real = selection.Model.avoid
+
+    def avoid(model: selection.Model, clashes: list[selection.Clash]) -> None:
+        told.update(map(id, clashes))
+        real(model, clashes)
+
+    monkeypatch.setattr(whole, "FEW", (0,))
+    monkeypatch.setattr(selection.Model, "avoid", avoid)
+    drawn = range(first, first + 100)
+    proved = [judged(f"clashing {seed}", clashing(seed)) for seed in drawn]
+    blocks = [(f"seed {s}", random_problems.provisioning(s)) for s in drawn]
+    proved += [judged(name, of) for name, of in blocks if of.classes and whole.applies(of)]
+
+    assert sum(proved) > len(proved) / 2
+    assert len(told) > 20
+
+
 @pytest.mark.parametrize("first", range(0, 200, 100))
 def test_clusters(first: int):
     """The same for clusters over all rules together."""
