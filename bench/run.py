@@ -105,7 +105,7 @@ def one(name: str, seed: int, manifests: list[workloads.Manifest], asked: argpar
         for peer in asked.peers:
             if asked.known(name, seed, peer):
                 continue
-            slow = asked.slow(name, peer)
+            slow = asked.slow(name, seed, peer)
             answer = {"missing": slow}
             if slow is None:
                 start = time.monotonic()
@@ -169,9 +169,10 @@ def main() -> None:
         same = (r for r in kept["results"] if (r["workload"], r["seed"], r["what"]) == (name, seed, what))
         return asked.resume and any("error" not in r for r in same)
 
-    def slow(name: str, peer: str) -> str | None:
-        """Why a peer is not asked again about a workload, or None."""
-        took = [r.get("asked_for", 0) for r in kept["results"] if (r["workload"], r["what"]) == (name, peer)]
+    def slow(name: str, seed: int, peer: str) -> str | None:
+        """Why a peer is not asked about another seed of a workload, or None."""
+        others = (r for r in kept["results"] if (r["workload"], r["what"]) == (name, peer) and r["seed"] != seed)
+        took = [r.get("asked_for", 0) for r in others]
         if max(took, default=0) <= asked.patience:
             return None
         return f"not asked again: it took {max(took):.0f} s for another seed"
