@@ -168,13 +168,17 @@ class Table:
         if len(one):
             self._start(np.repeat(np.arange(tries), len(self.kinds)), one, at, room, left, counts)
         live = np.arange(len(kind))
+        # One index into the table, and one comparison per axis, instead of arrays of pairs: half of the time.
+        best, width = self.best.ravel(), self.best.shape[1]
+        steps = size @ (width, 1)
         while len(live) and len(classes):
-            before = at[live][:, None, :] - size[None]
-            possible = (before >= 0).all(axis=2) & (left[live] >= bundle)
+            possible = left[live] >= bundle
+            for axis in range(2):
+                possible &= size[:, axis] <= at[live, axis][:, None]
             for r in range(request.shape[1]):
                 possible &= request[:, r] <= room[live, r][:, None]
-            i, j = np.maximum(before, 0).transpose(2, 0, 1)
-            total = np.where(possible, self.best[i, j] + value, -1)
+            total = best.take((at[live] @ (width, 1))[:, None] - steps, mode="clip") + value
+            total[~possible] = -1
             top = total.max(axis=1, initial=-1)
             pick = np.where(total == top[:, None], rng.random(total.shape), -1.0).argmax(axis=1)
             going = top > 0
