@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -73,7 +74,7 @@ def environment(clock: str) -> Json:
     model = next((x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")), "unknown")
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": " ".join(["scripts/bench", *sys.argv[1:]]),
+        "command": shlex.join(["scripts/bench", *(Path(x).name if Path(x).is_file() else x for x in sys.argv[1:])]),
         "commit": commit.stdout.strip(),
         "python": platform.python_version(),
         "versions": versions,
