@@ -50,7 +50,8 @@ def _alike(
     for spread in problem.spreads:
         if spread.topology != problems.HOST:
             of = problem.topologies[spread.topology].of_offer
-            always = [spread.always[of[_offers(cells[each])[0]]] for each in (one, other)]
+            domains = [int(of[_offers(cells[each])[0]]) for each in (one, other)]
+            always = [domain >= 0 and bool(spread.always[domain]) for domain in domains]
             if always[0] != always[1]:
                 return False
     return _own_pools(problem, cells, one) and _own_pools(problem, cells, other)

@@ -147,6 +147,19 @@ def test_a_label_that_no_node_has():
     assert answer.constraints(plan, "web") == {"general": "spread"}
 
 
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_label_that_no_node_has_beside_zones(hard: bool):
+    """Some pods are spread over zones that may change places, others over racks that nobody has."""
+    racks = over("rack", of=b.selector(app="api"), hard=hard)
+    web_pods = b.pods("web", 3, web(over(b.ZONE)), labels=WEB)
+    api_pods = b.pods("api", 3, web(racks), labels={"app": "api"})
+
+    plan = answer.solved(web_pods, api_pods, only_flavors=answer.ONLY_B3)
+
+    assert answer.zones(plan) == "abc"
+    assert len(answer.left_out(plan)) == (3 if hard else 0)
+
+
 def test_node_affinity_policy():
     """
     Honor: only zones a and b that the pod may go to count, and four pods are two and two. Ignore: zone c counts with
