@@ -100,6 +100,7 @@ class Columns:
         self.centre = np.append(np.maximum(centre, 0.0), np.zeros(len(self.caps.room)))
         self.bound = bound
         self.most = knapsack.capacity(field)
+        self.between = field.host.between()
         self.tables = knapsack.tables(field, limits)
         self._believed = (bound, self.centre)
         self._basis: linear.Basis | None = None
@@ -201,8 +202,8 @@ class Columns:
         bins = fills.Bins(
             room=field.room[kind],
             requests=field.requests[None, classes],
-            available=np.where(field.ok[np.ix_(classes, kind)].T, limits[classes].astype(np.float64), 0.0),
-            host=fills.shared(field.host.take(classes)),
+            available=np.minimum(self.most[np.ix_(classes, kind)].T, limits[classes]).astype(np.float64),
+            host=fills.shared(self.between.take(classes)),
         )
         found = fills.polish(bins, found, point[None, classes], POLISH)
         cost = field.cost + self.charge(duals)
@@ -224,8 +225,8 @@ class Columns:
         bins = fills.Bins(
             room=field.room[kind],
             requests=field.requests[None, classes],
-            available=np.where(field.ok[np.ix_(classes, kind)].T, limits[classes].astype(np.float64), 0.0),
-            host=fills.shared(field.host.take(classes)),
+            available=np.minimum(self.most[np.ix_(classes, kind)].T, limits[classes]).astype(np.float64),
+            host=fills.shared(self.between.take(classes)),
         )
         bias = (density / density.max()) ** rng.uniform(0.5, 3.0, (len(kind), 1))
         return classes, kind, fills.fill(bins, rng, bias=bias)

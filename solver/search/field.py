@@ -76,6 +76,11 @@ class HostRules:
             return np.zeros(0, dtype=bool)
         return np.asarray(self.owner[:, wide].any(axis=1))
 
+    def between(self) -> HostRules:
+        """Without the rules that bind the pods of one class alone: how many of these a node takes says the same."""
+        alone = (self.owner.sum(axis=0) == 1) & (self.owner == self.member).all(axis=0)
+        return self.only(~alone)
+
     @property
     def empty(self) -> bool:
         """Whether no rule is left."""

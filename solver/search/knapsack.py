@@ -49,8 +49,12 @@ def capacity(field: fields.Field) -> Ints:
 
 
 def scarcest(field: fields.Field, counts: Ints) -> Ints:
-    """The two resources (or the only one) that the pods ask most of, against the largest room."""
-    asked = counts @ field.requests / np.maximum(field.room.max(axis=0, initial=0), 1e-9)
+    """
+    The two resources (or the only one) of which the pods would fill most nodes, in the mean over kinds. Not against the
+    largest rooms: a node has 110 places for pods whatever its size, which is little next to the memory of a large one.
+    """
+    nodes = counts @ field.requests / np.maximum(field.room, 1e-9)
+    asked = (nodes / np.maximum(nodes.max(axis=1, initial=0.0), 1e-9)[:, None]).sum(axis=0)
     return np.asarray(np.argsort(-asked, kind="stable")[:2])
 
 

@@ -423,3 +423,12 @@ def test_a_table_that_no_pod_is_worth_anything_to_holds_nothing():
 
     assert len(found) == len(kinds) > 0
     assert not found.size
+
+
+def test_places_for_pods_that_no_node_runs_out_of_are_not_scarce():
+    """A node has 110 of them whatever its size; next to the memory of the largest one they look few."""
+    large, tight = (16_000, 512, 110), (2_000, 16, 110)
+    problem = tiny.problem([tiny.pods("c", 30, (300, 4, 1))], [tiny.offer(80, large), tiny.offer(10, tight)])
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+
+    assert knapsack.scarcest(field, problem.counts).tolist() == [0, 1]
