@@ -63,19 +63,24 @@ class Company:
 @dataclasses.dataclass(slots=True, eq=False)
 class Item:
     """
-    Planned pods of one class that no rule tells apart by their place: `left` of them still to be placed.
+    Planned pods of one class that no rule tells apart by their place, on `places`: `left` of them still to be placed.
 
     `tallies` and `companies` are those that they join, `limits` their spread constraints, each with their domain there.
     """
 
     owner: state.PodClass
-    place: state.Place
+    places: list[state.Place]
     left: int
     tallies: list[tuple[spread.Tally, str]]
     companies: list[tuple[Company, tuple[str | None, ...]]]
     limits: list[tuple[spread.Constraint, spread.Tally, str]]
     affinity: tuple[Company, tuple[str | None, ...]] | None
     opens: bool
+
+    @property
+    def place(self) -> state.Place:
+        """The first of the places."""
+        return self.places[0]
 
     def legal(self) -> int:
         """How many of the pods left may be placed now."""
@@ -110,14 +115,14 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
     owners = [each for each in now.planned if each.spec.affinity or any(s.hard for s in each.spec.spread)]
     if not owners:
         return
-    rest = _in_turns(_Stage(now, owners))
+    rest = _in_turns(Stage(now, owners))
     if not rest:
         return
-    complete = _Stage(now, owners)
+    complete = Stage(now, owners)
     for item in complete.free + complete.items:
         item.put(item.left)
     hopeless = any(complete.is_skewed(item) or complete.is_lonely(item) for item in rest)
-    if not hopeless and (not _evenly(_Stage(now, owners)) or _random_order_exists(now, owners)):
+    if not hopeless and (not _evenly(Stage(now, owners)) or _random_order_exists(now, owners)):
         return
     seen: set[state.PodClass] = set()
     for item in rest:
@@ -129,10 +134,10 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
 def _random_order_exists(now: state.State, owners: list[state.PodClass]) -> bool:
     """Whether a random order works; few are tried with many pods: one attempt takes long, and it hardly ever comes to this."""
     tries = 100 if len(now.class_of) <= 100 else 10
-    return any(not _at_random(_Stage(now, owners), seed) for seed in range(tries))
+    return any(not _at_random(Stage(now, owners), seed) for seed in range(tries))
 
 
-def _verdict(now: state.State, complete: _Stage, item: Item) -> plan.Violation:
+def _verdict(now: state.State, complete: Stage, item: Item) -> plan.Violation:
     if item.affinity is not None and not complete.has_others(item):
         company, domains = item.affinity
         where = ", ".join(
@@ -144,7 +149,7 @@ def _verdict(now: state.State, complete: _Stage, item: Item) -> plan.Violation:
     return now.violation(ORDER, item.owner, item.place, words, item.left)
 
 
-def _in_turns(stage: _Stage) -> list[Item]:
+def _in_turns(stage: Stage) -> list[Item]:
     """Place the free pods, then as many of each kind as may be, until there is nobody left; those left over."""
     for item in stage.free:
         item.put(item.left)
@@ -161,7 +166,7 @@ def _in_turns(stage: _Stage) -> list[Item]:
             return waiting
 
 
-def _evenly(stage: _Stage) -> list[Item]:
+def _evenly(stage: Stage) -> list[Item]:
     """
     Place one pod after the other, always where the fewest count: what is even in the end is even on the way. Pods that
     may not be placed yet are asked again when their level is full; those left over.
@@ -234,7 +239,7 @@ class _Queues:
         return None
 
 
-def _at_random(stage: _Stage, seed: int) -> list[Item]:
+def _at_random(stage: Stage, seed: int) -> list[Item]:
     """Place one pod of a kind after the other in random order; those left over."""
     dice = random.Random(seed)
     waiting = stage.items + stage.free
@@ -250,7 +255,7 @@ def _at_random(stage: _Stage, seed: int) -> list[Item]:
             return waiting
 
 
-class _Stage:
+class Stage:
     """The cluster before the first planned pod is placed, with the pods to be placed."""
 
     def __init__(self, now: state.State, owners: list[state.PodClass]) -> None:
@@ -332,9 +337,10 @@ class _Stage:
             exact = (*key, *(domain for _, _, domain in limits), affinity[1] if affinity is not None else None)
             if (item := found.get(exact)) is not None:
                 item.left += count
+                item.places.append(place)
             else:
                 opens = company is not None and of in company.members
-                found[exact] = Item(of, place, count, tallies, companies, limits, affinity, opens)
+                found[exact] = Item(of, [place], count, tallies, companies, limits, affinity, opens)
         yield from found.values()
 
 

@@ -10,7 +10,7 @@ import functools
 import json
 import pathlib
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from catalog import catalogue as catalogues
@@ -103,6 +103,47 @@ def run(question: Mapping[str, Any], timeout: float | None = None) -> dict[str, 
         raise RuntimeError(ended.stderr.strip())
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
+
+
+def another_round(question: Mapping[str, Any], claims: Sequence[Manifest], waiting: Collection[str]) -> dict[str, Any]:
+    """
+    A round more, for a question without nodes: `claims` are nodes by now and their pods are bound, except those `waiting`
+    (namespace/name), which kube-scheduler did not let onto their nodes. The plan is that of all rounds together.
+    """
+    flavors = {offer["flavor"]: offer for offer in question["offers"]}
+    bound = {pod: claim["name"] for claim in claims for pod in claim["pods"] if pod not in waiting}
+    nodes = [_node(claim, flavors[claim["flavor"]]) for claim in claims]
+    pods = [_on(pod, bound) for pod in question["pods"]]
+    (result,) = run({**question, "nodes": nodes, "pods": pods, "workers": [1], "runs": 1})["results"]
+    more = result["plan"]
+    kept = [
+        {**claim, "pods": [p for p in claim["pods"] if p in bound] + more["existing"].get(claim["name"], [])}
+        for claim in claims
+    ]
+    hourly = sum(claim["hourlyEur"] for claim in claims) + more["hourlyEur"]
+    return {"hourlyEur": hourly, "claims": [*kept, *more["claims"]], "existing": {}, "unplaced": more["unplaced"]}
+
+
+def _node(claim: Mapping[str, Any], offer: Mapping[str, Any]) -> Manifest:
+    """The node that a claim becomes."""
+    own = {labels.HOSTNAME: claim["name"], labels.NODEPOOL: claim["nodePool"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": claim["name"], "labels": {**claim["labels"], **own}},
+        "spec": {"providerID": f"peer:///{claim['name']}"},
+        "status": {
+            "capacity": offer["capacity"],
+            "allocatable": offer["allocatable"],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+
+
+def _on(pod: Manifest, bound: Mapping[str, str]) -> Manifest:
+    """A pod where it is bound, if it is."""
+    node = bound.get(f"{pod['metadata'].get('namespace', 'default')}/{pod['metadata']['name']}")
+    return pod if node is None else {**pod, "spec": {**pod["spec"], "nodeName": node}}
 
 
 def _quantities(amounts: Mapping[str, int]) -> dict[str, str]:

@@ -184,3 +184,15 @@ func (c *cloud) launch(types cloudprovider.InstanceTypes, allowed scheduling.Req
 	}
 	return flavor, zone, price, nil
 }
+
+// zones are those in which a planned claim may have this flavor at this price.
+func (c *cloud) zones(flavor string, price float64, allowed scheduling.Requirements) []string {
+	var found []string
+	for _, offering := range c.byName[flavor].Offerings.Available().Compatible(allowed) {
+		if offering.Price == price {
+			found = append(found, offering.Zone())
+		}
+	}
+	slices.Sort(found)
+	return found
+}

@@ -23,6 +23,7 @@ type Claim struct {
 	NodePool    string            `json:"nodePool"`
 	Flavor      string            `json:"flavor"`
 	Zone        string            `json:"zone"`
+	OpenZones   []string          `json:"openZones"`
 	HourlyEur   float64           `json:"hourlyEur"`
 	OpenFlavors int               `json:"openFlavors"`
 	Labels      map[string]string `json:"labels"`
@@ -199,6 +200,7 @@ func newClaim(c *cloud, planned *scheduling.NodeClaim, claimName string) (Claim,
 		NodePool:    planned.NodePoolName,
 		Flavor:      flavor,
 		Zone:        zone,
+		OpenZones:   c.zones(flavor, price, planned.Requirements),
 		HourlyEur:   price,
 		OpenFlavors: open,
 		Labels:      nodeLabels(c, planned.ToNodeClaim().Labels, flavor, zone),
