@@ -148,8 +148,13 @@ def karpenter_peer(question: Question, manifests: list[Json], timeout: float) ->
     took = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = min(result["results"], key=lambda each: (each["timedOut"], each["seconds"][0]))
+    carried = carried_out(question, asked, found["plan"])
     return {
-        **_carried_out(question, asked, found["plan"]),
+        **outcome(carried.plan),
+        "in_the_end": carried.in_the_end,
+        "turns": len(carried.plan.steps),
+        "waited": carried.waited,
+        "unknown": carried.unknown,
         "seconds": found["seconds"][0],
         "version": result["karpenter"],
         "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
@@ -160,30 +165,38 @@ def karpenter_peer(question: Question, manifests: list[Json], timeout: float) ->
     }
 
 
-def _carried_out(question: Question, asked: Json, decided: Json) -> Json:
+@dataclasses.dataclass(frozen=True, slots=True)
+class CarriedOut:
     """
-    Karpenter's plan through the checker: one that it refuses comes in turns and, where pods have to wait, in rounds.
-    `in_the_end` is what it says of the first round without turns, `waited` who waited after each round.
+    Karpenter's plan as the checker judges it, in turns where it has to be. `in_the_end` is the verdict on the first round
+    without turns, `waited` who waited after each round, `unknown` how many claims have no offer of ours.
     """
+
+    plan: plans.Plan
+    in_the_end: Json
+    waited: list[list[str]]
+    unknown: int
+
+
+def carried_out(question: Question, asked: Json, decided: Json) -> CarriedOut:
+    """Karpenter's plan through the checker: one that it refuses comes in turns and, where pods have to wait, in rounds."""
     build = question.build()
-    said: list[Json] = []
+    verdicts: list[Json] = []
     waited: list[list[str]] = []
     while True:
         solution, unknown = translated(build, decided)
         value = evaluate.value(build.problem, solution)
         plan = question.judge(build, params.Found(solution, value, None, False, (), 0, "heuristic"))
-        said.append(outcome(plan))
-        if plan.verification.ok:
-            break
-        plan, waiting = turns.in_turns(question.of, question.known, question.asked, plan)
-        if not waiting or len(said) == ROUNDS:
+        verdicts.append({name: outcome(plan)[name] for name in ("accepted", "violations", "said")})
+        waiting: list[str] = []
+        if not plan.verification.ok:
+            plan, waiting = turns.in_turns(question.of, question.known, question.asked, plan)
             verdict = check.check(question.of, question.known, plan, question.asked)
             plan = dataclasses.replace(plan, verification=verdict)
-            break
+        if not waiting or len(verdicts) == ROUNDS:
+            return CarriedOut(plan, verdicts[0], waited, unknown)
         waited.append(waiting)
         decided = karpenter.another_round(asked, _claims(plan), waiting)
-    in_the_end = {name: said[0][name] for name in ("accepted", "violations", "said")}
-    return {**outcome(plan), "unknown": unknown, "turns": len(plan.steps), "in_the_end": in_the_end, "waited": waited}
 
 
 def _claims(plan: plans.Plan) -> list[Json]:

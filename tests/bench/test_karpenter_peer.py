@@ -344,3 +344,24 @@ def test_the_first_pod_of_a_kind_may_leave_two_zones_open_and_lose_the_others():
 
     zones = {name: claim["zone"] for claim in claims for name in claim["pods"] if len(claim["openZones"]) == 1}
     assert any({zones.get(f"default/{pair}-{i}") for i in range(2)} == {"a", "b"} for pair in kinds)
+
+
+def test_pods_that_wait_are_placed_in_another_round():
+    """What was decided is there by then: one of two pods that wait finds room on it, the other one gets a new node."""
+    asked = {
+        "nodePools": [node_pool()],
+        "offers": [offer("one", 0.1, 1), offer("four", 0.4, 4)],
+        "nodes": [],
+        "pods": [pod("x", "2"), pod("y", "2"), pod("z")],
+    }
+    there = {"name": "n", "nodePool": "general", "flavor": "four", "zone": "a", "hourlyEur": 0.4, "labels": {ZONE: "a"}}
+
+    plan = karpenter.another_round(
+        asked, [{**there, "pods": ["default/x", "default/z"]}], waiting=["default/y", "default/z"]
+    )
+
+    assert [(claim["flavor"], claim["pods"]) for claim in plan["claims"]] == [
+        ("four", ["default/x", "default/y"]),
+        ("one", ["default/z"]),
+    ]
+    assert plan["hourlyEur"] == pytest.approx(0.5)
