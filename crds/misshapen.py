@@ -5,10 +5,9 @@ Each kind of error has a function in `_WORDS`; a hint is taken from the model wh
 """
 
 import datetime
-import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
@@ -72,7 +71,7 @@ def _unknown(_details: ErrorDetails, place: _Place) -> Words:
     name = str(place.path[-1])
     parent = place.shape(place.path[:-1])
     siblings = list(schema.fields(parent.model)) if parent and parent.model else []
-    if meant := _closest(name, siblings):
+    if meant := wording.closest(name, siblings):
         return "is not a field", f"did you mean {meant}?"
     elsewhere = [wording.path(path) for path in _paths(schema.model_shape(place.root)) if path[-1] == name]
     if elsewhere:
@@ -97,15 +96,8 @@ def _choice(details: ErrorDetails, place: _Place) -> Words:
     value = wording.shown(details["input"])
     if len(choices) == 1:
         return f"{value} is not supported", f"write {choices[0]}"
-    meant = _closest(str(details["input"]), choices)
+    meant = wording.closest(str(details["input"]), choices)
     return f"{value} is not one of {', '.join(choices)}", f"did you mean {meant}?" if meant else "write one of them"
-
-
-def _closest(name: str, known: Sequence[str]) -> str:
-    """The known name that was probably meant, in whatever case it was written, or nothing."""
-    folded = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.7)
-    return folded[close[0]] if close else ""
 
 
 def _form(details: ErrorDetails, place: _Place) -> Words:

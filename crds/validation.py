@@ -141,7 +141,7 @@ class _Rules:
     def _message(self, rule: schema.Rule, value: Any, path: Path) -> str:
         try:
             outcome = rule.broken(value)
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             outcome = not any(path == bad[: len(path)] for bad in self.misshapen)
         return outcome if isinstance(outcome, str) else rule.message if outcome else ""
 

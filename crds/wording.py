@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import difflib
+import functools
 import re
+from collections.abc import Iterable
 
 Path = tuple[str | int, ...]
 """Names of fields and indices of items, from the top of a manifest."""
@@ -23,6 +26,18 @@ def shown(value: object) -> str:
         return repr(value[:_LONGEST] + "...")
     text = repr(value)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+
+
+def closest(name: str, known: Iterable[str], likeness: float = 0.7) -> str:
+    """The known name that was probably meant, in whatever case it was written, or nothing; 1 is the same name."""
+    return _closest(name, tuple(known), likeness)
+
+
+@functools.lru_cache(maxsize=8192)
+def _closest(name: str, known: tuple[str, ...], likeness: float) -> str:
+    folded = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=likeness)
+    return folded[close[0]] if close else ""
 
 
 def path(parts: Path) -> str:

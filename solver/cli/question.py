@@ -40,15 +40,18 @@ def source(ctx: click.Context, given: Values) -> Ask:
             raise errors.Wrong("this program cannot read live clusters; use -f")
         found = live(given["kubeconfig"], given["context"])
 
-        def cluster(scale: list[str]) -> clusters.Cluster:
-            return reader.from_objects(found, strict=False, scale=scale, name="the cluster")
+        def cluster(values: Values) -> clusters.Cluster:
+            return reader.from_objects(found, strict=False, scale=values["scale"], name="the cluster")
 
     else:
-        cluster = reader.load(list(given["files"]), sys.stdin).cluster
+        read = reader.load(list(given["files"]), sys.stdin)
+
+        def cluster(values: Values) -> clusters.Cluster:
+            return read.cluster(values["scale"], elsewhere=bool(values["region"]))
 
     def ask(values: Values) -> Question:
         try:
-            return _kept(cluster(list(values["scale"]))), _catalogue(values["catalogue_file"]), _options(values)
+            return _kept(cluster(values)), _catalogue(values["catalogue_file"]), _options(values)
         except reading.SnapshotError as error:
             raise errors.Wrong([str(problem) for problem in error.problems]) from error
 

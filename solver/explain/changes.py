@@ -92,6 +92,8 @@ def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalo
     of, asked = build.context.objects, build.context.options
     template, spec = build.templates[name], build.spec(index)
     there = sorted({offer.flavor for offer in build.problem.offers if offer.node_pool == name})
+    if len(there) + 1 < _choice_of_flavors(_raw(of, name)):
+        return
     found = [
         one.flavor
         for one in known.offerings(template.region, monthly=template.monthly)
@@ -131,10 +133,15 @@ def _allowing(raw: dict[str, Any], flavors: list[str]) -> dict[str, Any]:
             kept.append(requirement)
         elif requirement.get("minValues") and key != INSTANCE_TYPE:
             kept.append({"key": key, "operator": "Exists", "minValues": requirement["minValues"]})
-    minimum = max((r.get("minValues") or 0 for r in _requirements(raw) if r["key"] == INSTANCE_TYPE), default=0)
+    minimum = _choice_of_flavors(raw)
     exact = {"key": INSTANCE_TYPE, "operator": "In", "values": flavors} | ({"minValues": minimum} if minimum else {})
     raw["spec"]["template"]["spec"]["requirements"] = [*kept, exact]
     return raw
+
+
+def _choice_of_flavors(raw: dict[str, Any]) -> int:
+    """How many flavors the minValues of a NodePool ask for."""
+    return max((r.get("minValues") or 0 for r in _requirements(raw) if r["key"] == INSTANCE_TYPE), default=0)
 
 
 def _zones(build: builds.Build, name: str) -> Iterator[Change]:

@@ -31,6 +31,7 @@ def tolerations(spec: View) -> tuple[cluster.Toleration, ...]:
 
 
 def _toleration(item: View) -> cluster.Toleration:
+    item.misspelled("Toleration")
     key, operator = item.text("key"), item.choice("operator", ("Equal", "Exists"), "Equal")
     value = item.text("value")
     effect = item.choice("effect", EFFECTS, EFFECTS[0]) if item.text("effect") else ""
@@ -46,6 +47,7 @@ def selector(view: View, key: str) -> cluster.Selector | None:
     if key not in view:
         return None
     given = view.mapping(key)
+    given.misspelled("LabelSelector")
     labels = given.labels("matchLabels")
     matched = [cluster.Expression(name, "In", (labels[name],)) for name in sorted(labels)]
     for item in given.items("matchExpressions"):
@@ -54,6 +56,7 @@ def selector(view: View, key: str) -> cluster.Selector | None:
 
 
 def _expression(item: View, operators: tuple[str, ...]) -> cluster.Expression:
+    item.misspelled("LabelSelectorRequirement")
     operator = item.choice("operator", operators, "")
     values = item.texts("values")
     if operator in ("In", "NotIn") and not values:
@@ -70,6 +73,7 @@ def node_term(item: View, *, checked: bool = True) -> cluster.NodeTerm:
     Unless `checked`, operators and values are taken as they are: required terms of pods that Kubernetes would refuse
     make the pod one that is ignored, see `solver.snapshot.ignored`.
     """
+    item.misspelled("NodeSelectorTerm")
     return cluster.NodeTerm(
         tuple(_node_expression(part, checked) for part in item.items("matchExpressions")),
         tuple(_node_expression(part, checked) for part in item.items("matchFields")),
@@ -77,6 +81,7 @@ def node_term(item: View, *, checked: bool = True) -> cluster.NodeTerm:
 
 
 def _node_expression(item: View, checked: bool) -> cluster.Expression:
+    item.misspelled("NodeSelectorRequirement")
     if checked:
         return _expression(item, _NODE_OPERATORS)
     return cluster.Expression(item.text("key"), item.text("operator"), item.texts("values"))
@@ -86,6 +91,7 @@ def node_terms(view: View, key: str, *, checked: bool = True) -> tuple[cluster.N
     """The terms of the node selector `key`, None when it is absent."""
     if key not in view:
         return None
+    view.mapping(key).misspelled("NodeSelector")
     return tuple(node_term(item, checked=checked) for item in view.mapping(key).items("nodeSelectorTerms"))
 
 
@@ -111,6 +117,7 @@ def preferred_pod_terms(affinity: View) -> tuple[cluster.PreferredPodTerm, ...]:
 
 
 def _pod_term(item: View) -> cluster.PodTerm:
+    item.misspelled("PodAffinityTerm")
     return cluster.PodTerm(
         topology_key=item.required("topologyKey", _ONE_KEY),
         selector=selector(item, "labelSelector"),
@@ -122,6 +129,8 @@ def _pod_term(item: View) -> cluster.PodTerm:
 
 
 def _weight(item: View) -> int:
+    """Of a preferred term, of nodes or of pods."""
+    item.misspelled("PreferredTerm")
     if "weight" not in item:
         item.wrong("is missing", "write a number from 1 to 100", "weight")
     return item.integer("weight", 1, least=1, most=100) or 1
@@ -133,6 +142,7 @@ def spread(spec: View) -> tuple[cluster.Spread, ...]:
 
 
 def _spread(item: View) -> cluster.Spread:
+    item.misspelled("TopologySpreadConstraint")
     hard = item.choice("whenUnsatisfiable", ("DoNotSchedule", "ScheduleAnyway"), "") != "ScheduleAnyway"
     if "maxSkew" not in item:
         item.wrong("is missing", "write a number of 1 or more", "maxSkew")

@@ -165,6 +165,7 @@ def _validated(root: View, parse: Callable[[Any], T]) -> T | None:
 def budget(root: View) -> cluster.Budget:
     """A PodDisruptionBudget."""
     metadata, spec, status = root.mapping("metadata"), root.mapping("spec"), root.mapping("status")
+    spec.misspelled("PodDisruptionBudgetSpec")
     if "minAvailable" in spec and "maxUnavailable" in spec:
         spec.wrong("has both minAvailable and maxUnavailable", "keep one of the two")
     policy = spec.choice("unhealthyPodEvictionPolicy", ("IfHealthyBudget", "AlwaysAllow"), "IfHealthyBudget")

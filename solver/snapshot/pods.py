@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from solver import cluster
-from solver.snapshot import constraints, ignored, requests, source
+from solver.snapshot import constraints, fields, ignored, requests, source
 from solver.snapshot.view import Report, View
 
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
@@ -22,22 +22,14 @@ SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-crit
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
-_SPEC_KEYS = frozenset(
-    {
-        "nodeSelector",
-        "affinity",
-        "tolerations",
-        "topologySpreadConstraints",
-        "resourceClaims",
-        "resources",
-        "overhead",
-        "priority",
-        "priorityClassName",
-        "schedulerName",
-        "hostNetwork",
-    }
-)
-_CONTAINER_KEYS = frozenset({"resources", "ports", "restartPolicy"})
+_SPEC_KEYS = frozenset(fields.READ["PodSpec"]) - {
+    "containers",
+    "initContainers",
+    "volumes",
+    "nodeName",
+    "schedulingGates",
+}
+_CONTAINER_KEYS = frozenset(fields.READ["Container"]) - {"name"}
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _SMALLEST_PRIORITY = -(2**31)
 
@@ -65,6 +57,7 @@ class PodReader:
         """The pod that a raw object describes; to be dropped when `report` has got problems."""
         root = View(item.manifest, report)
         metadata, status = root.mapping("metadata"), root.mapping("status")
+        metadata.misspelled("ObjectMeta")
         name, namespace = metadata.text("name"), metadata.text("namespace") or "default"
         annotations = self._shared(metadata.labels("annotations"))
         owner = _owner(metadata)
@@ -115,9 +108,13 @@ class PodReader:
         spec = holder.mapping("spec")
         if not spec.raw.get("containers"):
             spec.wrong("is missing", "list at least one container", "containers")
+        spec.misspelled("PodSpec")
         affinity = spec.mapping("affinity")
+        affinity.misspelled("Affinity")
         nodes = affinity.mapping("nodeAffinity")
         pods, others = affinity.mapping("podAffinity"), affinity.mapping("podAntiAffinity")
+        for kind in (nodes, pods, others):
+            kind.misspelled("PodAffinity")
         claims, ephemeral = _volumes(spec, self._defaults.storage_class)
         read = cluster.PodSpec(
             requests=requests.effective(spec, status),
@@ -174,6 +171,7 @@ def _text(spec: Any, status: dict[str, Any]) -> bytes | None:
                 if "persistentVolumeClaim" in volume or "ephemeral" in volume
             ],
             _only(spec, _SPEC_KEYS),
+            [[*holder] for holder in (spec, *spec["containers"], *(spec.get("initContainers") or ()))],
             sizes,
         )
         return marshal.dumps(parts, 2)
@@ -227,6 +225,7 @@ def _host_ports(spec: View) -> tuple[cluster.HostPort, ...]:
     ports: set[cluster.HostPort] = set()
     for container in (*sidecars, *spec.items("containers")):
         for item in container.items("ports") if "ports" in container else ():
+            item.misspelled("ContainerPort")
             port = item.integer("hostPort", 0, most=65535)
             if host_network and not port:
                 port = item.integer("containerPort", 0, most=65535)

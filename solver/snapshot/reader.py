@@ -14,10 +14,11 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
+from catalog import region
 from crds import labels, ovhnodeclass
 from solver import cluster
 from solver.snapshot import edit, errors, objects, pending, pods, source, workloads
-from solver.snapshot.view import Report, View
+from solver.snapshot.view import Report, View, shown
 
 T = TypeVar("T")
 
@@ -81,9 +82,13 @@ class Input:
     problems: tuple[errors.Problem, ...]
     notes: tuple[str, ...]
 
-    def cluster(self, scale: Sequence[str] = ()) -> cluster.Cluster:
-        """The cluster after the `scale` edits. Raises `errors.SnapshotError` with everything that is wrong."""
-        reading = _Reading()
+    def cluster(self, scale: Sequence[str] = (), *, elsewhere: bool = False) -> cluster.Cluster:
+        """
+        The cluster after the `scale` edits; `elsewhere` when nodes are to be bought in another region than the node classes'.
+
+        Raises `errors.SnapshotError` with everything that is wrong.
+        """
+        reading = _Reading(elsewhere=elsewhere)
         reading.problems += self.problems
         reading.notes += self.notes
         with _no_garbage():
@@ -132,10 +137,11 @@ def _no_garbage() -> Iterator[None]:
 class _Reading:
     """One run: the problems and notes so far, and the objects by kind."""
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, elsewhere: bool = False) -> None:
         self.problems: list[errors.Problem] = []
         self.notes: list[str] = []
         self._strict = strict
+        self._elsewhere = elsewhere
         self._kinds: dict[str, list[source.RawObject]] = {kind: [] for kind in _API_VERSIONS}
         self._origins: dict[tuple[str, str], errors.Origin] = {}
 
@@ -149,6 +155,7 @@ class _Reading:
         self._read_all(found, reader, defaults)
         if self._strict:
             self._check_references(found)
+            self._check_regions(found)
         self._add_notes(found, reader)
         if self.problems and self._strict:
             raise errors.SnapshotError(self.problems)
@@ -186,22 +193,14 @@ class _Reading:
     def _add(self, item: source.RawObject) -> None:
         """Takes an object in, when it has a name that no other of its kind has."""
         kind, namespace, name = workloads.key(item)
-        namespaced = kind in _NAMESPACED
-        shown = f"{namespace}/{name}" if namespaced else name
-        metadata = item.manifest.get("metadata")
-        if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
-            Report(item.origin, self.problems).wrong("metadata.name", "is missing", 'write it, for instance "web"')
-            return
-        if item.origin.name != shown:
-            item = dataclasses.replace(item, origin=dataclasses.replace(item.origin, name=shown))
+        full = f"{namespace}/{name}" if kind in _NAMESPACED else name
+        if name and item.origin.name != full:
+            item = dataclasses.replace(item, origin=dataclasses.replace(item.origin, name=full))
         report = Report(item.origin, self.problems)
-        if not labels.is_object_name(name):
-            report.wrong("metadata.name", "is not a name", "write lower-case letters, digits, '-' and '.' in quotes")
+        _check_name(item, report)
+        if not report.clean:
             return
-        if metadata.get("namespace") and not item.namespace:
-            report.wrong("metadata.namespace", "is not a text", "write it in quotes")
-            return
-        first = self._origins.setdefault((kind, shown), item.origin)
+        first = self._origins.setdefault((kind, full), item.origin)
         if first is not item.origin:
             report.wrong("", f"stands twice, first in {first.place}", "keep one of the two")
             return
@@ -309,6 +308,17 @@ class _Reading:
                 )
                 report.wrong(f"{field}.name", f'there is no OVHNodeClass "{reference.name}" in the input', hint)
 
+    def _check_regions(self, found: cluster.Cluster) -> None:
+        """Every node class must name a region that is known, or report its zones."""
+        for name, each in found.node_classes.items():
+            if self._elsewhere or each.manifest.status.zones:
+                continue
+            try:
+                region.get(each.manifest.spec.region)
+            except region.UnknownRegionError as error:
+                message, _, hint = str(error).partition(": ")
+                Report(self._origins["OVHNodeClass", name], self.problems).wrong("spec.region", message, hint)
+
     def _add_notes(self, found: cluster.Cluster, reader: pods.PodReader) -> None:
         if found.pods and not found.node_pools:
             self.notes.append("no NodePool is in the input: only nodes that exist can take pods")
@@ -326,6 +336,23 @@ class _Reading:
             )
 
 
+def _check_name(item: source.RawObject, report: Report) -> None:
+    """Notes what keeps an object from being called by its name."""
+    metadata = item.manifest.get("metadata")
+    given = metadata if isinstance(metadata, dict) else {}
+    name = given.get("name")
+    if name in (None, ""):
+        report.wrong("metadata.name", "is missing", 'write it, for instance "web"')
+    elif not item.name:
+        report.wrong("metadata.name", f"{shown(name)} is not a text", "write it in quotes")
+    elif len(item.name) > labels.LONGEST_PREFIX:
+        report.wrong("metadata.name", f"is longer than {labels.LONGEST_PREFIX} characters", "write a shorter one")
+    elif not labels.is_object_name(item.name):
+        report.wrong("metadata.name", "is not a name", "write lower-case letters, digits, '-' and '.'")
+    if given.get("namespace") not in (None, "") and not item.namespace:
+        report.wrong("metadata.namespace", f"{shown(given['namespace'])} is not a text", "write it in quotes")
+
+
 def _present(pairs: Iterable[tuple[str, T | None]]) -> dict[str, T]:
     return {name: value for name, value in pairs if value is not None}
 
@@ -333,11 +360,14 @@ def _present(pairs: Iterable[tuple[str, T | None]]) -> dict[str, T]:
 def _template(root: View, reader: pods.PodReader) -> tuple[cluster.PodSpec, dict[str, str]]:
     """Spec and labels of the pod template in `spec.template`."""
     spec = root.mapping("spec")
+    spec.misspelled(f"{root.raw['kind']}Spec")
     if "template" not in spec:
         spec.wrong("is missing", "write the pod's metadata and spec", "template")
         return cluster.PodSpec(), {}
     template = spec.mapping("template")
-    labels_of_pods = template.mapping("metadata").labels("labels")
+    metadata = template.mapping("metadata")
+    metadata.misspelled("ObjectMeta")
+    labels_of_pods = metadata.labels("labels")
     return reader.spec(template, View({}, root.report)), labels_of_pods
 
 

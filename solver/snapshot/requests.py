@@ -41,7 +41,7 @@ def effective(spec: View, status: View) -> cluster.Amounts:
     started: Amounts = {}
     peak: Amounts = {}
     for container in spec.items("initContainers"):
-        if container.text("restartPolicy") == "Always":
+        if container.choice("restartPolicy", ("Always", "OnFailure", "Never"), "Never") == "Always":
             amounts = _container(container, sizes, infeasible)
             _add(running, amounts)
             _add(started, amounts)
@@ -55,6 +55,7 @@ def effective(spec: View, status: View) -> cluster.Amounts:
 
 
 def _container(container: View, sizes: Mapping[str, View], infeasible: bool) -> Amounts:
+    container.misspelled("Container")
     requests = _requests(container)
     size = sizes.get(container.text("name"))
     if size is None:
@@ -70,6 +71,7 @@ def _requests(container: View) -> Amounts:
     if "resources" not in container:
         return {}
     resources = container.mapping("resources")
+    resources.misspelled("ResourceRequirements")
     requests, limits = resources.amounts("requests"), resources.amounts("limits")
     for name, amount in requests.items():
         if amount > limits.get(name, amount):

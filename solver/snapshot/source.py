@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
@@ -279,7 +280,14 @@ def _constant(name: str) -> Any:
     raise _JsonError(f"{name} is no JSON number", "write a number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _JsonError(f"{text} is larger than any number can be", "write a smaller number")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
 
 
 def _objects(document: Any, origin: errors.Origin, problems: list[errors.Problem]) -> Iterator[RawObject]:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from crds import quantity, wording
-from solver.snapshot import errors
+from solver.snapshot import errors, fields
 
 LARGEST_INT32 = 2**31 - 1
 
@@ -64,6 +64,28 @@ class View:
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.raw, dict) and self.raw.get(key) is not None
+
+    def misspelled(self, holder: str) -> None:
+        """
+        Notes fields that are called almost like one that is read of such a `holder` (`fields.READ`).
+
+        An API server refuses what it does not know, or drops it, so that only manifests which none has seen have slips;
+        in others the name may be one that newer versions of Kubernetes have.
+        """
+        if not self._is_new():
+            return
+        known = fields.READ[holder]
+        for name in self.raw:
+            if name not in known and (meant := wording.closest(name, known, fields.ALMOST)):
+                self.wrong("is not a field", f"did you mean {meant}?", name)
+
+    def _is_new(self) -> bool:
+        """Whether no API server has seen the manifest, nor the one that it was made from."""
+        top = self
+        while top._parent is not None:
+            top = top._parent
+        metadata = top.raw.get("metadata")
+        return not (isinstance(metadata, dict) and (metadata.get("uid") or metadata.get("ownerReferences")))
 
     def mapping(self, key: str) -> View:
         """The child mapping; an empty one when it is absent."""

@@ -121,7 +121,7 @@ FILES: list[Row] = [
         "node class in no region",
         [POOL, make.with_field(CLASS, "spec.region", "GRA99"), POD],
         2,
-        'unknown region "GRA99": did you mean GRA9',
+        'document 2, OVHNodeClass default, spec.region: unknown region "GRA99"; did you mean GRA9',
     ),
     (
         "unknown flavor",
@@ -278,3 +278,11 @@ def test_all_problems_at_once(capsys, monkeypatch, tmp_path: Path):
     path.write_text(yaml.safe_dump_all([make.pod(nodeName=1, hostNetwork=2), make.node_pool(weight=0)]))
 
     assert len(run(capsys, monkeypatch, "solve", "-f", str(path)).err.splitlines()) == 3
+
+
+def test_a_region_that_another_one_stands_for(capsys, monkeypatch, tmp_path: Path):
+    """With --region it makes no difference which region the node class names."""
+    path = tmp_path / "input.yaml"
+    path.write_text(yaml.safe_dump_all([POOL, make.with_field(CLASS, "spec.region", "GRA99"), POD]))
+
+    assert run(capsys, monkeypatch, "solve", "-f", str(path), "--region", "GRA11").code == 0

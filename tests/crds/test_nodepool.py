@@ -252,6 +252,11 @@ REFUSED = [
         ),
     ),
     (f"{REQUIREMENT}.minValues", 0, f"{REQUIREMENT_FIELD}.minValues: 0 is less than 1; write at least 1"),
+    (
+        f"{REQUIREMENT}.minValues",
+        float("inf"),
+        f"{REQUIREMENT_FIELD}.minValues: inf is not a whole number; write a whole number without quotes",
+    ),
     *(
         (REQUIREMENT, {"key": "cpu", "operator": operator, **values}, f"{REQUIREMENT_FIELD}: {NO_BOUND}")
         for operator, values in (

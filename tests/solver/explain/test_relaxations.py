@@ -152,6 +152,16 @@ def test_a_limit_is_raised_by_no_more_than_is_needed():
     ]
 
 
+def test_one_more_flavor_is_no_choice():
+    """The NodePool asks for two flavors by minValues and names none that is sold: one that is would not be enough."""
+    flavors = b.requirement("node.kubernetes.io/instance-type", "In", "b4-8", "b4-16", minValues=2)
+    of = b.cluster(b.pool(requirements=[flavors]), b.node_class(), b.pod("web", b.spec(500, GIB)))
+
+    (left_out,) = planner.plan(of, CATALOGUE, ASKED, CHANGES).unschedulable
+
+    assert not left_out.relaxations
+
+
 def test_pods_of_one_class_are_told_what_places_each():
     """Two of four pods that keep off each other's zone are left out; a third zone is of use to one of them only."""
     zones = b.requirement("topology.kubernetes.io/zone", "In", "eu-west-par-a", "eu-west-par-b")

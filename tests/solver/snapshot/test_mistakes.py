@@ -31,6 +31,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ("deep.json", b'{"a":' * 1_000_000, "nested too deeply; no Kubernetes object is"),
     ("twice.json", b'{"kind": "Pod", "kind": "Pod"}', 'the key "kind" stands twice in one object; keep one of the two'),
     ("infinite.json", b'{"replicas": Infinity}', "Infinity is no JSON number; write a number"),
+    ("huge.json", b'{"replicas": 1e999}', "1e999 is larger than any number can be; write a smaller number"),
     (
         "list.yaml",
         b"- a\n- b\n",
@@ -45,7 +46,7 @@ FILES: list[tuple[str, bytes, str]] = [
 ]
 """Files that are no manifests: name, content, sentence after the file's name."""
 
-NO_NAME = "is not a name; write lower-case letters, digits, '-' and '.' in quotes"
+NO_NAME = "is not a name; write lower-case letters, digits, '-' and '.'"
 QUANTITY = (
     "is not a quantity; write a number with an optional suffix (m, k, M, G, T, Ki, Mi, Gi, Ti, ...), "
     "such as 500m, 2 or 4Gi"
@@ -67,7 +68,17 @@ def spread(**fields: object) -> make.Raw:
 OBJECTS: list[tuple[list[make.Raw], str, str]] = [
     # Names and kinds.
     ([make.pod("Web_1")], "Pod default/Web_1, metadata.name", NO_NAME),
-    ([make.with_field(POD, "metadata.name", 5)], "Pod default/, metadata.name", NO_NAME),
+    ([make.with_field(POD, "metadata.name", 5)], "Pod, metadata.name", "5 is not a text; write it in quotes"),
+    (
+        [make.pod("a" * 254)],
+        f"Pod default/{'a' * 254}, metadata.name",
+        "is longer than 253 characters; write a shorter one",
+    ),
+    (
+        [make.with_field(DEPLOYMENT, "metadata.namespace", False)],
+        "Deployment default/web, metadata.namespace",
+        "false is not a text; write it in quotes",
+    ),
     (
         [POOL, POOL, CLASS],
         "document 2, NodePool general",
@@ -100,6 +111,57 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         [make.with_field(POD, "metadata.creationTimestamp", "yesterday")],
         "Pod default/web, metadata.creationTimestamp",
         "'yesterday' is not an instant; write it as in \"2026-05-01T10:00:00Z\"",
+    ),
+    # Slips of the pen.
+    (
+        [make.pod(tolerationz=[])],
+        "Pod default/web, spec.tolerationz",
+        "is not a field; did you mean tolerations?",
+    ),
+    (
+        [make.with_field(POD, "spec.containers[0].resource", {"requests": {"cpu": "1"}})],
+        "Pod default/web, spec.containers[0].resource",
+        "is not a field; did you mean resources?",
+    ),
+    (
+        [make.with_field(POD, "spec.containers[0].resources", {"request": {"cpu": "1"}})],
+        "Pod default/web, spec.containers[0].resources.request",
+        "is not a field; did you mean requests?",
+    ),
+    (
+        [make.pod(affinity={"nodeAffinty": {}})],
+        "Pod default/web, spec.affinity.nodeAffinty",
+        "is not a field; did you mean nodeAffinity?",
+    ),
+    (
+        [make.with_field(POD, "metadata.label", {"app": "web"})],
+        "Pod default/web, metadata.label",
+        "is not a field; did you mean labels?",
+    ),
+    (
+        [spread(max_skew=1)],
+        "Pod default/web, spec.topologySpreadConstraints[0].max_skew",
+        "is not a field; did you mean",
+    ),
+    (
+        [make.with_field(DEPLOYMENT, "spec.replica", 5)],
+        "Deployment default/web, spec.replica",
+        "is not a field; did you mean replicas?",
+    ),
+    (
+        [make.with_field(DEPLOYMENT, "spec.template.spec.nodeselector", {})],
+        "Deployment default/web, spec.template.spec.nodeselector",
+        "is not a field; did you mean nodeSelector?",
+    ),
+    (
+        [make.budget(minAvailble=1)],
+        "PodDisruptionBudget default/web, spec.minAvailble",
+        "is not a field; did you mean minAvailable?",
+    ),
+    (
+        [make.pod(initContainers=[{"name": "a", "restartPolicy": "always"}])],
+        "Pod default/web, spec.initContainers[0].restartPolicy",
+        "'always' is not allowed; write Always, OnFailure or Never",
     ),
     # Amounts.
     (
@@ -180,6 +242,11 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         [make.with_field(CLASS, "spec.monthlyBilled", "yes")],
         "OVHNodeClass default, spec.monthlyBilled",
         "'yes' is not true or false; ",
+    ),
+    (
+        [make.with_field(CLASS, "spec.region", "gra11")],
+        "OVHNodeClass default, spec.region",
+        'unknown region "gra11"; did you mean GRA11?',
     ),
     # Nodes, budgets, volumes.
     (
