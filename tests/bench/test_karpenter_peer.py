@@ -354,11 +354,11 @@ def test_pods_that_wait_are_placed_in_another_round():
         "nodes": [],
         "pods": [pod("x", "2"), pod("y", "2"), pod("z")],
     }
-    there = {"name": "n", "nodePool": "general", "flavor": "four", "zone": "a", "hourlyEur": 0.4, "labels": {ZONE: "a"}}
+    there = {"name": "n", "nodePool": "general", "flavor": "four", "zone": "a", "hourlyEur": 0.4}
+    there["labels"] = {ZONE: "a", "node.kubernetes.io/instance-type": "four"}
+    there["pods"] = ["default/x", "default/z"]
 
-    plan = karpenter.another_round(
-        asked, [{**there, "pods": ["default/x", "default/z"]}], waiting=["default/y", "default/z"]
-    )
+    plan = karpenter.another_round(asked, [there], waiting=["default/y", "default/z"])
 
     assert [(claim["flavor"], claim["pods"]) for claim in plan["claims"]] == [
         ("four", ["default/x", "default/y"]),
