@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -24,6 +25,9 @@ COMMANDS = {
     "completion": ("solver.cli.completion:completion", "Print a completion script for bash, zsh or fish."),
     "help": ("solver.cli.helping:help_", "Explain a command, as --help does."),
 }
+
+
+DEBUG = "--debug"
 
 
 class Root(click.Group):
@@ -51,7 +55,7 @@ class Root(click.Group):
 
 @click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="karpenter-ovhcloud", prog_name="karpenter-ovhcloud")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option(DEBUG, is_flag=True, help="Show tracebacks.")
 @click.pass_context
 def root(ctx: click.Context, debug: bool) -> None:
     """
@@ -69,10 +73,23 @@ def _live(kubeconfig: str | None, context: str | None) -> list[dict[str, Any]]:
     return found
 
 
+def _words() -> list[str]:
+    """The words of the command line, `--debug` in front wherever people wrote it."""
+    words = sys.argv[1:]
+    own = words[: words.index("--")] if "--" in words else words
+    if DEBUG not in own:
+        return words
+    return [DEBUG, *(word for word in own if word != DEBUG), *words[len(own) :]]
+
+
 def main() -> None:
     """Entry point of `karpenter-ovhcloud` and of the kubectl plugin."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # The caller has closed it.
+            setattr(sys, stream, io.StringIO())
+    words = _words()
     try:
-        code = root.main(prog_name="karpenter-ovhcloud", standalone_mode=False)
+        code = root.main(words, prog_name="karpenter-ovhcloud", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.UsageError as error:
         errors.show_usage(error)
@@ -86,7 +103,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        if "--debug" in sys.argv:
+        if words[:1] == [DEBUG]:
             raise
         text = str(error).strip().splitlines()
         click.echo(

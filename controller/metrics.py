@@ -248,6 +248,9 @@ PLANS = _counter(
 PLANS_REJECTED = _counter(
     "karpenter_ovhcloud_plans_rejected", "Plans that the independent checker refused; none of them was carried out."
 )
+SEARCHES_BROKEN = _counter(
+    "karpenter_ovhcloud_searches_broken", "Searches that ended in an error; a plainer plan was taken in their place."
+)
 SOLVE_SECONDS = _histogram("karpenter_ovhcloud_solve_seconds", "Seconds of the search, by phase.", "phase")
 OVH_CALLS = _counter(
     "karpenter_ovhcloud_api_calls",

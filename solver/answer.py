@@ -32,7 +32,8 @@ class Run:
 
     `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
     told how it goes; `warm` is an earlier plan to start from, unless nodes are to be removed. With `relax` single changes
-    that would place pods left out are looked for in the time that is left, and at least for a fifth of the limit.
+    that would place pods left out are looked for in the time that is left, and at least for a fifth of the limit. `broken`
+    is told of an error that ends the search, and the plain one takes its place; without it the error goes on.
     """
 
     clock: Callable[[], float]
@@ -40,6 +41,7 @@ class Run:
     progress: Callable[[params.Progress], None] = lambda _: None
     warm: warm_start.Earlier | None = None
     relax: bool = False
+    broken: Callable[[Exception], None] | None = None
 
 
 class RejectedPlanError(Exception):
@@ -70,7 +72,8 @@ class Removing:
 
 
 REFUSED = "a better plan was rejected by the checker"
-"""Begins the note of a plan that stands in for another."""
+BROKEN = "the search ended in an error and this is the plain plan"
+"""How the notes of plans begin that stand in for others."""
 FINISH = 4.0
 """
 Naming and checking a plan take as long as reading the cluster did, for its pods (`planner.READ`), and so many times what the

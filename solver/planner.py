@@ -13,7 +13,7 @@ from catalog import catalogue
 from solver import build as builds
 from solver import cluster, consolidation, digest, options
 from solver import plan as plans
-from solver.answer import REFUSED, params_of, searched
+from solver.answer import BROKEN, REFUSED, params_of, searched
 from solver.answer import RejectedPlanError as RejectedPlanError
 from solver.answer import Run as Run
 from solver.answer import assembled as assembled
@@ -46,18 +46,33 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     spent = 0.0 if asked.deterministic else run.clock() - started
     left = max(0.0, asked.time_limit - spent * (1 + READ))
     rejected: list[plans.Verification] = []
-    for built, found in _candidates(of, known, dataclasses.replace(asked, time_limit=left), build, run):
+    failures: list[Exception] = []
+    for built, found in _candidates(of, known, dataclasses.replace(asked, time_limit=left), build, run, failures):
         result = assembled(of, known, asked, built, found, waiting, run, fingerprint=fingerprint)
         if result.verification.ok:
             notes = [f"{REFUSED}: {rejected[0].violations[0].message}"] if rejected else []
+            notes += [f"{BROKEN} ({type(error).__name__}: {error})" for error in failures]
             return dataclasses.replace(result, notes=(*result.notes, *notes))
         rejected.append(result.verification)
     raise RejectedPlanError(rejected[0])
 
 
 def _candidates(
-    of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options, build: builds.Build, run: Run
+    of: cluster.Cluster,
+    known: catalogue.Catalogue,
+    asked: options.Options,
+    build: builds.Build,
+    run: Run,
+    failures: list[Exception],
 ) -> Iterator[tuple[builds.Build, params.Found]]:
-    """What the search finds, and when that is rejected what the plain one finds."""
-    yield from searched(of, known, asked, build, run)
+    """What the search finds, and when that is rejected or an error ends the search, what the plain one finds."""
+    found: list[tuple[builds.Build, params.Found]] = []
+    try:
+        found = searched(of, known, asked, build, run)
+    except Exception as error:
+        if run.broken is None:
+            raise
+        run.broken(error)
+        failures.append(error)
+    yield from found
     yield build, engine.plain(build.problem, params_of(asked, run))

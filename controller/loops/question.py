@@ -85,6 +85,11 @@ def quota_left(left: Mapping[str, int | None], waiting: Mapping[str, int]) -> di
     return found
 
 
+def _broken(error: Exception) -> None:
+    metrics.SEARCHES_BROKEN.inc()
+    log.error("search ended in an error, the plain plan is taken", exc_info=error)
+
+
 def leaving(of: cluster.Cluster) -> cluster.Cluster:
     """
     The cluster in which nodes that wait for their replacements count as in deletion.
@@ -126,7 +131,7 @@ class Questions:
         is what the search may start from.
         """
         started = time.monotonic()
-        run = planner.Run(clock=time.monotonic, stop=self._stopping, warm=earlier)
+        run = planner.Run(clock=time.monotonic, stop=self._stopping, warm=earlier, broken=_broken)
         try:
             plan = planner.plan(of, self.catalogue(of), self.options(mode), run)
         except planner.RejectedPlanError as error:

@@ -22,9 +22,19 @@ DUMPS = {"json": document.to_json, "yaml": document.to_yaml}
 class Search:
     """The planner with a progress line, ended early by Ctrl-C."""
 
-    def __init__(self, stop: threading.Event, meter: progress.Meter, warm: earlier.Earlier | None) -> None:
+    def __init__(
+        self, stop: threading.Event, meter: progress.Meter, warm: earlier.Earlier | None, *, debug: bool
+    ) -> None:
         self._stop = stop
-        self._run = planner.Run(clock=time.monotonic, stop=stop.is_set, progress=meter.show, warm=warm, relax=True)
+        self._run = planner.Run(
+            clock=time.monotonic,
+            stop=stop.is_set,
+            progress=meter.show,
+            warm=warm,
+            relax=True,
+            # The plan says so in a note.
+            broken=None if debug else lambda _: None,
+        )
 
     @property
     def interrupted(self) -> bool:
@@ -53,12 +63,16 @@ class Search:
 
 
 @contextmanager
-def searching(warm: earlier.Earlier | None = None) -> Iterator[Search]:
-    """A search, perhaps from an earlier plan, with a progress line on standard error when that is a terminal."""
+def searching(warm: earlier.Earlier | None = None, *, debug: bool = False) -> Iterator[Search]:
+    """
+    A search, perhaps from an earlier plan, with a progress line on standard error when that is a terminal.
+
+    Unless `debug` is on, an error that ends the search is a note, and a plainer plan is given.
+    """
     meter = progress.Meter(enabled=sys.stderr.isatty())
     with progress.interruptible() as stop:
         try:
-            yield Search(stop, meter, warm)
+            yield Search(stop, meter, warm, debug=debug)
         finally:
             meter.clear()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from solver.cli import errors
+from crds import quantity
+from solver.cli import errors, values
 
 
 @click.group(invoke_without_command=True, short_help="Flavors, zones, prices and allocatable amounts.")
@@ -22,8 +21,18 @@ def catalog(ctx: click.Context) -> None:
 @click.option("--catalog", "catalogue_file", metavar="FILE", help="Another catalogue (CSV).")
 @click.option("--category", help="Only this category, such as general or gpu.")
 @click.option("--flavor", "flavor_glob", metavar="GLOB", help="Only these flavors, such as 'b3-*'.")
-@click.option("--min-cpu", metavar="QUANTITY", help="At least this much CPU, such as 4 or 500m.")
-@click.option("--min-memory", metavar="QUANTITY", help="At least this much memory, such as 16Gi.")
+@click.option(
+    "--min-cpu",
+    type=values.Amount(quantity.milli),
+    metavar="QUANTITY",
+    help="At least this much CPU, such as 4 or 500m.",
+)
+@click.option(
+    "--min-memory",
+    type=values.Amount(quantity.whole),
+    metavar="QUANTITY",
+    help="At least this much memory, such as 16Gi.",
+)
 @click.option("--gpu", is_flag=True, help="Only flavors with GPUs.")
 @click.option("--region", "where", help="Zones and flavors of this region.")
 def list_flavors(
@@ -31,27 +40,28 @@ def list_flavors(
     catalogue_file: str | None = None,
     category: str | None = None,
     flavor_glob: str | None = None,
-    min_cpu: str | None = None,
-    min_memory: str | None = None,
+    min_cpu: int | None = None,
+    min_memory: int | None = None,
     gpu: bool = False,
     where: str | None = None,
 ) -> None:
     """List flavors with their prices and what pods can use of them."""
     from catalog import catalogue, region, render
-    from crds import quantity
 
-    filters: dict[str, Any] = {"category": category, "flavor_glob": flavor_glob, "where": where}
     try:
         known = catalogue.load(catalogue_file) if catalogue_file else catalogue.embedded()
-        if min_cpu is not None:
-            filters["min_cpu"] = quantity.milli(min_cpu)
-        if min_memory is not None:
-            filters["min_memory"] = quantity.whole(min_memory)
-        if gpu:
-            filters["gpu"] = True
-        text = render.list_flavors(known, **filters, output=output)
+        text = render.list_flavors(
+            known,
+            category=category,
+            flavor_glob=flavor_glob,
+            min_cpu=min_cpu,
+            min_memory=min_memory,
+            gpu=gpu or None,
+            where=where,
+            output=output,
+        )
     except catalogue.CatalogueError as error:
         raise errors.Wrong(list(error.problems)) from error
-    except (ValueError, region.UnknownRegionError) as error:
-        raise errors.Wrong(str(error)) from error
+    except region.UnknownRegionError as error:
+        raise errors.Wrong(f"--region: {error}") from error
     click.echo(text, nl=False)

@@ -48,7 +48,7 @@ SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
     help="The best plan found by then is printed.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0, max=2**31 - 1), default=0, show_default=True, help="Seed of the search."
+    "--seed", type=values.Whole(min=0, max=2**31 - 1), default=0, show_default=True, help="Seed of the search."
 )
 @click.option("--deterministic", is_flag=True, help="Same input, same seed: byte-identical plan, times printed as 0.")
 @click.option(
@@ -126,10 +126,10 @@ SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
     "--horizon", type=values.Duration(), default=24 * 3600, help="Time over which savings count. [default: 24h]"
 )
 @click.option(
-    "--max-evictions", type=click.IntRange(min=0), default=None, help="Move at most this many pods (consolidate)."
+    "--max-evictions", type=values.Whole(min=0), default=None, help="Move at most this many pods (consolidate)."
 )
 @click.option(
-    "--max-nodes", type=click.IntRange(min=0), default=None, help="Remove at most this many nodes (consolidate)."
+    "--max-nodes", type=values.Whole(min=0), default=None, help="Remove at most this many nodes (consolidate)."
 )
 @click.option("--feature-gates", type=values.Gates(), default=None, metavar="A=true,…", help="As the controller's.")
 @click.option("--exit-code", is_flag=True, help="Exit 3 when the plan changes something, 4 when pods cannot be placed.")
@@ -171,13 +171,16 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     if given["scenarios"]:
         _scenarios(ctx, given, ask, warm)
         return
-    with answers.searching(warm) as search:
+    with answers.searching(warm, debug=bool((ctx.obj or {}).get("debug"))) as search:
         plan = search.plan(ask(given), frontier=given["frontier"])
         others = [(name, search.by_policy(ask(given), name)) for name in given["compare"]]
     again = _again(given["seed"])
-    if given["report"]:
-        _write(given["report"], answers.as_text(plan, "html", others, again))
-    click.echo(answers.as_text(plan, given["output"], others, again), nl=False)
+    try:
+        if given["report"]:
+            _write(given["report"], answers.as_text(plan, "html", others, again))
+    finally:
+        # A report that cannot be written is no reason to lose the plan.
+        click.echo(answers.as_text(plan, given["output"], others, again), nl=False)
     if search.interrupted:
         ctx.exit(errors.INTERRUPTED)
     if given["exit_code"]:
@@ -190,7 +193,7 @@ def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask, wa
 
     found = scenarios.read(given["scenarios"], ctx, given)
     asked = {name: ask(values) for name, values in found.items()}
-    with answers.searching(warm) as search:
+    with answers.searching(warm, debug=bool((ctx.obj or {}).get("debug"))) as search:
         named = [(name, search.plan(each)) for name, each in asked.items()]
     click.echo(answers.side_by_side(named, given["output"], _again(given["seed"])), nl=False)
     if search.interrupted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -34,6 +35,31 @@ class Number(click.ParamType[float]):
             )
             self.fail(f"{value} is out of range; write a number {'' if self.above else 'from '}{bounds}", param, ctx)
         return number
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+
+class Amount(click.ParamType[int]):
+    """A quantity as Kubernetes writes it, not negative, in the units of `read`."""
+
+    name = "QUANTITY"
+
+    def __init__(self, read: Callable[[str], int]) -> None:
+        self.read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse a quantity."""
+        try:
+            amount = self.read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if amount < 0:
+            self.fail(f"{value!r} is negative; write an amount of 0 or more", param, ctx)
+        return amount
 
 
 class Euro(click.ParamType[int]):

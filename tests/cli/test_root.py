@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import yaml
 
+from controller import cli
+from solver.snapshot import reader
 from tests.cli.run import ROOT, run
 
 
@@ -81,7 +84,18 @@ def test_catalogue_mistake(capsys, monkeypatch):
     outcome = run(capsys, monkeypatch, "catalog", "list", "--min-cpu", "many")
 
     assert (outcome.code, outcome.out) == (2, "")
-    assert "many" in outcome.err
+    assert "invalid value for '--min-cpu': 'many' is not a quantity" in outcome.err
+    assert run(capsys, monkeypatch, "catalog", "list", "--min-memory", "-1").code == 2
+
+
+def test_closed_streams(monkeypatch):
+    """A caller that closes standard error, as daemons do, still gets an exit code."""
+    monkeypatch.setattr(sys, "argv", ["karpenter-ovhcloud", "solve", "-f", "/nowhere"])
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+
+    assert stop.value.code == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -96,3 +110,19 @@ def test_completion_of_the_kubectl_plugin(capsys, monkeypatch):
 
     assert lines[0].startswith("solve")
     assert lines[-1].startswith(":")
+
+
+@pytest.mark.parametrize("words", [("--debug", "solve", "-f"), ("solve", "--debug", "-f"), ("solve", "-f")])
+def test_a_defect_of_this_program(capsys, monkeypatch, words):
+    """One line, and a traceback for those who ask for it, before the command or after it."""
+
+    def fail(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(reader, "load", fail)
+    if "--debug" in words:
+        with pytest.raises(RuntimeError):
+            run(capsys, monkeypatch, *words, "x.yaml")
+    else:
+        outcome = run(capsys, monkeypatch, *words, "x.yaml")
+        assert (outcome.code, outcome.err) == (1, "error: RuntimeError: out of luck (--debug shows where)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from solver.search import engine
 from tests.cli.run import INFLATE, ROOT, Outcome, run
 
 SCHEMA = json.loads((ROOT / "docs" / "plan.schema.json").read_text())
@@ -227,6 +229,43 @@ def test_report_is_one_page(solve, tmp_path: Path):
     assert outcome.out.startswith("2 nodes to create")
     assert path.read_text().partition("<p>again")[0] == page.partition("<p>again")[0]
     assert page.startswith("<!DOCTYPE html>")
+
+
+def test_a_report_that_cannot_be_written(solve, tmp_path: Path):
+    """Exit code 1 and one line; the plan is printed all the same."""
+    outcome = solve("-f", INFLATE, "--report", str(tmp_path))
+
+    assert outcome.out.startswith("2 nodes to create")
+    assert (outcome.code, outcome.err) == (1, f"error: {tmp_path}: cannot be written (Is a directory)\n")
+
+
+def test_ctrl_c_once(solve, monkeypatch: pytest.MonkeyPatch):
+    """The best plan so far is printed, and the exit code says that it was not all."""
+
+    def press(*asked: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return search(*asked)
+
+    search = engine.search
+    monkeypatch.setattr(engine, "search", press)
+    outcome = solve("-f", INFLATE)
+
+    assert outcome.code == 130
+    assert "for 10 pods" in outcome.out
+    assert "verification ok" in outcome.out
+
+
+def test_ctrl_c_twice(solve, monkeypatch: pytest.MonkeyPatch):
+    """Nothing is printed any more."""
+
+    def press(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(engine, "search", press)
+    outcome = solve("-f", INFLATE)
+
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "\n")
 
 
 SCENARIOS = """

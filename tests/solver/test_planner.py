@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from solver import planner
+from solver.search import engine
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
 
@@ -45,6 +46,25 @@ def test_checker_accepts_every_plan(first: int):
 def test_checker_accepts_plans_for_workloads_that_count_each_other(first: int):
     """Fifty clusters where most pods look alike to the spreads of some: some plans go in turns."""
     assert outcomes(range(first, first + 50), random_clusters.draw_alike)["in turns"] > 0
+
+
+def test_a_search_that_breaks(monkeypatch: pytest.MonkeyPatch):
+    """Who asks to be told gets the plain plan, checked as any other, and a note; for everybody else the error goes on."""
+    of, asked = random_clusters.draw(3)
+    asked = dataclasses.replace(asked, mode="provision")
+
+    def fail(*_: Any) -> None:
+        raise IndexError("index -1 is out of bounds")
+
+    monkeypatch.setattr(engine, "search", fail)
+    told: list[Exception] = []
+    plan = planner.plan(of, world.shelf(), asked, dataclasses.replace(RUN, broken=told.append))
+
+    assert (plan.verification.ok, plan.status, len(told)) == (True, "heuristic", 1)
+    assert plan.placements
+    assert plan.notes[-1].endswith("this is the plain plan (IndexError: index -1 is out of bounds)")
+    with pytest.raises(IndexError):
+        planner.plan(of, world.shelf(), asked, RUN)
 
 
 @pytest.mark.long

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from controller import metrics
 from controller.kube import api as apis
 from controller.kube import kinds
 from controller.loops import provision, question
+from solver.search import engine
 from tests.controller.loops import make, stage
 
 
@@ -57,3 +59,20 @@ def test_pods_of_a_batch_that_failed_are_planned_for_in_the_next_pass() -> None:
     loop.tick()
 
     assert len(on.claims()) == 1
+
+
+def test_a_search_that_breaks_is_no_reason_to_let_pods_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plainer plan is carried out, and the error is logged and counted."""
+
+    def fail(*_: Any) -> None:
+        raise IndexError("index -1 is out of bounds")
+
+    on = Faulty(batch_idle=0.0)
+    loop = provisioner(on)
+    monkeypatch.setattr(engine, "search", fail)
+    before = metrics.SEARCHES_BROKEN._value.get()
+
+    loop.tick()
+
+    assert len(on.claims()) == 1
+    assert metrics.SEARCHES_BROKEN._value.get() == before + 1
