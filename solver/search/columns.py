@@ -206,12 +206,10 @@ class Columns:
             host=fills.shared(self.between.take(classes)),
         )
         found = fills.polish(bins, found, point[None, classes], POLISH)
-        cost = field.cost + self.charge(duals)
-        good = np.flatnonzero(found @ duals[classes] > cost[kind] * (1 + 1e-6))
-        rows = np.zeros((len(good), len(limits)), dtype=np.int32)
-        rows[:, classes] = found[good]
+        rows = np.zeros((len(found), len(limits)), dtype=np.int32)
+        rows[:, classes] = found
         cost = field.cost + self.charge(point)
-        return self.add(kind[good], rows), float((found @ point[classes] / cost[kind]).max())
+        return self.add_good(kind, rows, duals), float((found @ point[classes] / cost[kind]).max())
 
     def _fill(self, point: Floats, limits: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:
         """Random fills that lean towards what is worth most for its size: classes (L,), kinds (M,), pods (M, L)."""
@@ -236,21 +234,33 @@ class Columns:
         Price exactly at a point: raises the bound to what the point proves and adds the patterns found that the duals
         call worth more than their cost. Returns how many.
         """
-        field, limits = self.field, self.limits
-        worth_of, cost, price = self.worths(point), field.cost + self.charge(point), self.price_of + self.charge(point)
-        at_duals = field.cost + self.charge(duals)
-        worth = knapsack.fractional_worth(field, self.most, worth_of, limits)
-        doubtful = np.flatnonzero(worth > cost * (1 + CLOSE))
+        worth, kind, rows = self.exactly(point, effort)
+        new = self.add_good(kind, rows, duals) if self.field.host.simple else 0
+        self.take(point, float((worth / (self.price_of + self.charge(point))).max(initial=1e-9)))
+        return new
 
-        answers = self._exactly(doubtful, worth, point, effort) if len(doubtful) else []
-        new = 0
+    def exactly(self, point: Floats, effort: Effort) -> tuple[Floats, Ints, Rows]:
+        """
+        What a node of each kind is worth at most at a point (K,), and the contents worth more than their cost that were seen
+        on the way: kinds (M,), pods (M, C). Nothing is changed, so this may run beside everything else.
+        """
+        field, limits = self.field, self.limits
+        cost = field.cost + self.charge(point)
+        worth = knapsack.fractional_worth(field, self.most, self.worths(point), limits)
+        doubtful = np.flatnonzero(worth > cost * (1 + CLOSE))
+        answers = self._ask(doubtful, worth, point, effort) if len(doubtful) else []
+        found = [np.zeros((0, len(limits)), dtype=np.int32)]
         for kind, answer in zip(doubtful, answers, strict=True):
             worth[kind] = min(worth[kind], answer.worth)
-            if field.host.simple:
-                rows = answer.rows[answer.rows @ self.worths(duals) > at_duals[kind] * (1 + 1e-6)]
-                new += self.add(np.full(len(rows), kind), rows)
-        self.take(point, float((worth / price).max(initial=1e-9)))
-        return new
+            found.append(answer.rows)
+        kinds = np.repeat(doubtful, np.array([len(rows) for rows in found[1:]], dtype=np.int64))
+        return worth, kinds, np.concatenate(found)
+
+    def add_good(self, kind: Ints, rows: Rows, duals: Floats) -> int:
+        """Add those of some patterns that the duals call worth more than their cost; how many of them are new."""
+        cost = self.field.cost + self.charge(duals)
+        good = rows @ self.worths(duals) > cost[kind] * (1 + 1e-6)
+        return self.add(kind[good], rows[good])
 
     def take(self, point: Floats, ratio: float) -> None:
         """No node is worth more than `ratio` times what it costs at a point: a bound."""
@@ -258,7 +268,7 @@ class Columns:
         if proved > self.bound:
             self.bound, self.centre = proved, centre
 
-    def _exactly(self, kinds: Ints, worth: Floats, point: Floats, effort: Effort) -> list[pricing.Exact]:
+    def _ask(self, kinds: Ints, worth: Floats, point: Floats, effort: Effort) -> list[pricing.Exact]:
         """What nodes of these kinds are worth at a point, where that is more than they cost; `worth` (K,) at most."""
         from solver.search import pricing
 

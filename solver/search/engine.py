@@ -25,10 +25,8 @@ import numpy as np
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import blend as blends
-from solver.search import cell as cells
-from solver.search import columns as patterns
 from solver.search import (
+    aside,
     compact,
     existing,
     fleet,
@@ -48,6 +46,9 @@ from solver.search import (
     together,
     trim,
 )
+from solver.search import blend as blends
+from solver.search import cell as cells
+from solver.search import columns as patterns
 from solver.search import field as fields
 
 IDLE_ROUNDS, PATIENCE = 40, 2.0
@@ -287,7 +288,7 @@ class Engine:
             masters = [columns.master() for columns in known.values()]
             self.prove(blend, sharing, sum(master.value for master in masters if master is not None))
             self.known.phase("bound", started)
-        self.neighbourhoods(work, movable, moves, known)
+        self.neighbourhoods(work, movable, moves, known, beside)
 
     def blended(
         self, work: list[cells.Cell], sharing: share.Sharing, packer: cells.CellPacker, beside: futures.Executor
@@ -375,9 +376,13 @@ class Engine:
         movable: list[cells.Cell],
         moves: neighbourhood.Neighbourhoods,
         known: dict[int, patterns.Columns],
+        beside: futures.Executor,
     ) -> None:
-        """Nodes taken apart and put together again, cell by cell, until done."""
+        """Nodes taken apart and put together again, cell by cell, until done; for cells that dive patterns are made `beside`."""
         started = self.budget.seconds()
+        ruled = [(movable[index], columns) for index, columns in known.items() if neighbourhood.diving(movable[index])]
+        both = self.settings.workers > 1 and not self.settings.deterministic
+        exact = aside.Aside(beside, ruled if both else (), dataclasses.replace(self.effort(1.0), workers=1))
         last = saving = self.budget.spent()
         idle = 0
         while not self.known.done() and not (
@@ -386,6 +391,7 @@ class Engine:
             for index, cell in enumerate(movable):
                 if self.budget.over():
                     break
+                exact.turn()
                 moves.packer.allot(cell, work)
                 saved = moves.step(cell, known.get(index))
                 idle = 0 if saved > 0 else idle + 1

@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+FIRST = 1_000_000
+"""A priority above all that SCIP gives its own methods."""
+
+
 @dataclasses.dataclass(slots=True)
 class Program:
     """
@@ -125,11 +129,16 @@ def solve_mixed(
     node_limit: int | None = None,
     gap: float,
     seed: int,
+    tree: bool = False,
 ) -> MixedAnswer:
     """
-    Solve with some variables whole. With a `node_limit`, in nodes of the search tree, time plays no part.
+    Solve with some variables whole. With a `node_limit`, in nodes of the search tree, time plays no part. With `tree` the
+    solver goes into the tree at once: no heuristics, no cuts, and branching by what earlier branchings brought.
     """
     parameters = parameters_pb2.SolveParametersProto(threads=1, relative_gap_tolerance=gap, random_seed=seed)
+    if tree:
+        parameters.heuristics = parameters.cuts = parameters_pb2.EMPHASIS_OFF
+        parameters.gscip.int_params["branching/pscost/priority"] = FIRST
     if node_limit is None:
         parameters.time_limit.FromTimedelta(datetime.timedelta(seconds=max(time_limit, 0.001)))
     else:

@@ -47,6 +47,11 @@ def fine(cell: cells.Cell) -> bool:
     return cell.field.host.empty and bool(cell.counts.sum() >= FINE * len(cell.packing.kind))
 
 
+def diving(cell: cells.Cell) -> bool:
+    """Whether nearly all neighbourhoods of a cell with columns dive."""
+    return not cell.field.host.empty and bool(np.count_nonzero(cell.counts) <= DIVED_CLASSES)
+
+
 class Neighbourhoods:
     """Improves cells that a packer packed; `packing_took` is the share of the budget that the last packing took."""
 
@@ -67,10 +72,9 @@ class Neighbourhoods:
         """Take some nodes of a cell apart and put their pods together again; returns what that saved."""
         assert cell.packer is not None
         packing, packer, limits = cell.packing, cell.packer, cell.limits
-        if known is not None and not cell.field.host.empty:
-            few = np.count_nonzero(cell.counts) <= DIVED_CLASSES
-            if self.rng.random() < (DIVED if few else DIVED_SELDOM):
-                return self.dive(cell, known)
+        dived = 0.0 if cell.field.host.empty else DIVED if diving(cell) else DIVED_SELDOM
+        if known is not None and dived and self.rng.random() < dived:
+            return self.dive(cell, known)
         drawn = self.rng.random()
         if len(packing.kind) <= FEW_NODES and fine(cell) and self.rng.random() < AGAIN:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(2, 6)))

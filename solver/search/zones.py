@@ -27,7 +27,7 @@ EXACT_VOLUMES = 3000
 """Classes of different requests are told apart up to this many groups, and this many groups times kinds of node."""
 GAP, PROOF_GAP = 0.001, 1e-5
 """How far from the best choices of domains a search for them may end, and one that has a core of its own."""
-NODES = 50
+NODES = 200
 """Nodes of the search tree for the choices of domains, where time may not limit it."""
 
 
@@ -108,7 +108,7 @@ def wish(
         return None
     bound, dived = relaxed.objective, program.dive(relaxed)
     value, x = dived.objective, dived.x
-    settled = not program.choices or value <= bound * (1 + GAP)
+    settled = not program.choices or value <= bound * (1 + gap)
     if time_limit is not None and not settled:
         answer = linear.solve_mixed(
             program.whole(),
@@ -117,6 +117,7 @@ def wish(
             node_limit=NODES if deterministic else None,
             gap=gap,
             seed=seed,
+            tree=True,
         )
         bound = max(bound, answer.bound) if np.isfinite(answer.bound) else bound
         if answer.x is not None and answer.objective < value:
