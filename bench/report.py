@@ -6,13 +6,17 @@ What the bench prints and keeps: a line per measurement, a table over seeds, a p
 
 from __future__ import annotations
 
+import collections
 import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from bench import picture
+from bench.measured import Results, over
 
 Json = dict[str, Any]
 
@@ -44,13 +48,26 @@ CHEAPER = {
 }
 """How much cheaper than the real Karpenter, as a share of its price; others aim at cheaper at all."""
 
+RANDOM = ((100, 30), (1000, 30), (5000, 30), (5000, 100), (10000, 300), (10000, 1000))
+PODS = {
+    "K2000": "upstream's benchmark sizes",
+    "K10000": "the same",
+    "KD2000": "upstream's diverse mix, 3 zones",
+    "KD10000": "the same",
+    "T5000": "a public production trace",
+    "V5000": "3,000 near-equal sizes",
+    "B32000/30": "30 sizes, some a quarter of a node",
+    "X2000": "rules across nodes on each, 3 zones",
+    "P300/30": "30 teams with a NodePool each",
+    "P480/12": "12 teams",
+    "P6000/6": "6 teams",
+    "G20000": "50 random sizes",
+    **{f"R{pods}/{sizes}": f"{sizes:,} random sizes" for pods, sizes in RANDOM},
+}
+"""What a reader of the table has to know of a workload."""
+
 AT_ONCE, SOONER = ("K10000", "R5000/100", "R10000/300", "G20000"), 20
 """Workloads whose first plan should take a part of Karpenter's time, and which."""
-
-COLOURS = {"search": "#1f6feb", "karpenter": "#d1242f", "first-fit": "#9a6700", "direct": "#8250df"}
-WIDTH, HEIGHT, LEFT, TOP = 250, 150, 48, 24
-LOW, HIGH = 0.0005, 0.3
-FIRST, LAST = 0.01, 300.0
 
 
 def line(result: Json) -> str:
@@ -75,53 +92,6 @@ def _short(run: Json) -> str:
     return text if run["accepted"] else f"{text} rejected ({run['violations']}): {run['said'][:1]}"
 
 
-def over(cost: float, bound: float | None) -> float:
-    """How far above the bound, as a fraction."""
-    return (cost - bound) / bound if bound else math.nan
-
-
-class Results:
-    """The measurements of one file."""
-
-    def __init__(self, kept: Json) -> None:
-        self.kept = kept
-        self.of = {(r["workload"], r["seed"], r["what"]): r for r in kept["results"]}
-        self.names = list(dict.fromkeys(r["workload"] for r in kept["results"] if r["what"] == "search"))
-
-    def searches(self, name: str) -> list[Json]:
-        """The product's measurements of a workload, one per seed."""
-        return [r for (n, _, what), r in self.of.items() if n == name and what == "search" and "runs" in r]
-
-    def peer(self, name: str, seed: int, what: str) -> Json | None:
-        """A peer's last answer, when there is one."""
-        found = self.of.get((name, seed, what), {})
-        last: Json = found.get("runs", [found])[-1]
-        return last if last.get("cost") else None
-
-    @staticmethod
-    def bound(search: Json) -> float:
-        """The highest bound that any run of this measurement proved."""
-        return max(r["bound"] or 0 for r in (search["first"], *search["runs"]))
-
-    def gaps(self, name: str, until: float) -> list[float]:
-        """Over the proven bound after so many seconds, one per seed; nan when pods are left out."""
-        return [
-            over(run["cost"], self.bound(search)) if run["accepted"] and not run["left_out"] else math.nan
-            for search in self.searches(name)
-            for run in search["runs"]
-            if run["until"] == until
-        ]
-
-    def cheaper(self, name: str, what: str) -> list[float]:
-        """How much cheaper the last run is than a peer, one per seed; only where both place all pods."""
-        found = []
-        for search in self.searches(name):
-            peer = self.peer(name, search["seed"], what)
-            if peer is not None and peer["accepted"] and not peer["left_out"]:
-                found.append(1 - search["runs"][-1]["cost"] / peer["cost"])
-        return found
-
-
 def _median(values: Iterable[float]) -> float:
     known = [v for v in values if not math.isnan(v)]
     return statistics.median(known) if known else math.nan
@@ -132,72 +102,135 @@ def _percent(value: float) -> str:
 
 
 def table(results: Results) -> str:
-    """Medians over seeds, in Markdown."""
+    """What plans cost, medians over seeds, in Markdown."""
     rows = [
-        (
-            "| workload | seeds | first checked plan | over the bound then | after: over the bound (aim) "
-            "| cheaper than Karpenter (aim) | Karpenter's time, 1 and 2 workers | first plan in 1/n of the faster, cheaper by "
-            "| than first-fit | than direct | process wall | peak RSS |"
-        ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| workload | pods | after: over the proven bound | cheaper than Karpenter | first checked plan | Karpenter |",
+        "| --- " * 6 + "|",
     ]
     for name in results.names:
         searches = results.searches(name)
         if not searches:
             rows.append(f"| {name} | failed |")
             continue
-        first = _median(s["first"]["seconds"] for s in searches)
-        start = _median(over(s["first"]["cost"], results.bound(s)) for s in searches)
-        after = []
-        for run in searches[0]["runs"]:
-            gap, aim = _median(results.gaps(name, run["until"])), TARGETS.get(name, {}).get(run["until"])
-            late = _median(r["seconds"] for s in searches for r in s["runs"] if r["until"] == run["until"])
-            verdict = (
-                ""
-                if aim is None
-                else "missed"
-                if gap > aim
-                else f"late, {late:.2f} s"
-                if late > 1.1 * run["until"]
-                else "met"
-            )
-            mark = "" if aim is None else f" ({verdict}: {_percent(aim)})"
-            after.append(f"{run['until']:g} s: {_percent(gap)}{mark}")
-        cheaper, aim = _median(results.cheaper(name, "karpenter")), CHEAPER.get(name, 0.0)
-        mark = "" if math.isnan(cheaper) else f" ({'met' if cheaper >= aim else 'missed'}: {_percent(aim)})"
-        peers = [p for s in searches if (p := results.peer(name, s["seed"], "karpenter")) is not None]
-        took = [_median(p["workers"].get(n, math.nan) for p in peers) for n in ("1", "2")]
-        wall = _median(s["process_wall"] for s in searches)
-        rss = _median(s["rss_mb"] for s in searches)
-        rows.append(
-            f"| {name} | {len(searches)} | {first:.2f} s | {_percent(start)} | {'; '.join(after)} "
-            f"| {_percent(cheaper)}{mark} | {_times(took, any(p['timed_out'] for p in peers))} "
-            f"| {_at_once(results, name)} | {_percent(_median(results.cheaper(name, 'first-fit')))} "
-            f"| {_percent(_median(results.cheaper(name, 'direct')))} | {wall:.1f} s | {rss:.0f} MB |"
-        )
+        fields = [
+            name,
+            PODS[name],
+            "; ".join(_after(results, name, run["until"]) for run in searches[0]["runs"]),
+            _against(results, name),
+            _first(results, name),
+            _time(results, name),
+        ]
+        rows.append(f"| {' | '.join(fields)} |")
     return "\n".join(rows) + "\n"
 
 
-def _times(took: list[float], timed_out: bool) -> str:
-    words = " / ".join("–" if math.isnan(t) else f"{t:.1f} s" for t in took)
-    return f"{words}, not done by then" if timed_out else words
+def _after(results: Results, name: str, until: float) -> str:
+    """A time and what is over the bound then, with the aim where there is one."""
+    gap, aim = _median(results.gaps(name, until)), TARGETS.get(name, {}).get(until)
+    late = _median(r["seconds"] for s in results.searches(name) for r in s["runs"] if r["until"] == until)
+    when = f"{until:g} s" if late <= 1.1 * until else f"**{late:.1f} s** for {until:g} s"
+    return f"{when}: {_aimed(_percent(gap), '' if aim is None else _percent(aim), met=aim is None or gap <= aim)}"
 
 
-def _at_once(results: Results, name: str) -> str:
-    """The first plan beside Karpenter's: how much sooner, and what it saves."""
-    sooner, saved = [], []
-    for search in results.searches(name):
-        peer = results.peer(name, search["seed"], "karpenter")
-        if peer is not None:
-            sooner.append(min(peer["workers"].values()) / search["first"]["seconds"])
-            if peer["accepted"] and not peer["left_out"]:
-                saved.append(1 - search["first"]["cost"] / peer["cost"])
-    if not sooner:
+def _aimed(value: str, aim: str, *, met: bool) -> str:
+    return value if not aim else f"{value} (aim {aim})" if met else f"**{value}** (missed: {aim})"
+
+
+def _against(results: Results, name: str) -> str:
+    """How much cheaper than Karpenter, of how many seeds where it was not asked about all."""
+    found, aim = results.cheaper(name, "karpenter"), CHEAPER.get(name, 0.0)
+    if not found:
+        least = _median(results.at_least(name, "karpenter"))
+        return f"at least {_percent(least)}" if least > 0 else "–"
+    cheaper, asked = _median(found), len(results.searches(name))
+    of = "" if len(found) == asked else f", {len(found)} of {asked} seeds"
+    return _aimed(_percent(cheaper), _percent(aim) if aim else "", met=cheaper >= aim) + of
+
+
+def _first(results: Results, name: str) -> str:
+    """The first plan: when, and how much cheaper than Karpenter's."""
+    first = _median(s["first"]["seconds"] for s in results.searches(name))
+    cheaper = results.cheaper(name, "karpenter", "first")
+    return _seconds(first) + (f", {_percent(_median(cheaper))} cheaper" if cheaper else "")
+
+
+def _time(results: Results, name: str) -> str:
+    """Karpenter's time, with the better number of workers, and how many of our first plans fit into it."""
+    asked = [(s, p) for s in results.searches(name) if (p := results.peer(s, "karpenter")) is not None]
+    if not asked:
         return "–"
-    aim = ""
-    if name in AT_ONCE:
-        aim = f" ({'met' if _median(sooner) >= SOONER else 'missed'}: {SOONER})"
-    return f"1/{_median(sooner):.0f}{aim}, {_percent(_median(saved))}"
+    took = _median(min(peer["workers"].values()) for _, peer in asked)
+    times = _median(min(peer["workers"].values()) / search["first"]["seconds"] for search, peer in asked)
+    cut = " when cut off" if any(peer["timed_out"] for _, peer in asked) else ""
+    aim = f"{SOONER} x" if name in AT_ONCE else ""
+    return f"{_seconds(took)}{cut}: {_aimed(f'{times:.{times < 10:d}f} x', aim, met=times >= SOONER)}"
+
+
+def _seconds(time: float) -> str:
+    return "–" if math.isnan(time) else f"{time:.1f} s" if time >= 10 else f"{time:.2f} s"
+
+
+def details(results: Results) -> str:
+    """What else was measured, medians over seeds, in Markdown."""
+    direct = any(results.cheaper(name, "direct") for name in results.names)
+    rows = [
+        "| workload | seeds | first plan: over the bound | Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
+        + (" than direct |" if direct else "")
+        + " process wall | peak RSS |",
+    ]
+    rows.append("| --- " * (rows[0].count("|") - 1) + "|")
+    for name in results.names:
+        searches = results.searches(name)
+        if not searches:
+            continue
+        peers = [p for s in searches if (p := results.peer(s, "karpenter")) is not None]
+        took = [_median(p["workers"].get(n, math.nan) for p in peers) for n in ("1", "2")]
+        fields = [
+            name,
+            str(len(searches)),
+            _percent(_median(over(s["first"]["cost"], results.bound(s)) for s in searches)),
+            *map(_seconds, took),
+            *(_percent(_median(results.cheaper(name, p))) for p in ("first-fit", "direct")[: 1 + direct]),
+            f"{_median(s['process_wall'] for s in searches):.1f} s",
+            f"{_median(s['rss_mb'] for s in searches):.0f} MB",
+        ]
+        rows.append(f"| {' | '.join(fields)} |")
+    return "\n".join(rows) + "\n"
+
+
+def in_turns(results: Results) -> str:
+    """Karpenter's plans that break rules in the end and hold in turns, in Markdown; nothing when there are none."""
+    rows = []
+    for name in results.names:
+        for search in results.searches(name):
+            peer = results.peer(search, "karpenter")
+            if peer is None or not peer.get("turns"):
+                continue
+            verdict = "accepted" if peer["accepted"] else f"refused: {peer['violations']}"
+            waited = ", ".join(str(len(pods)) for pods in peer["waited"]) or "none"
+            rows.append(
+                f"| {name} | {search['seed']} | {peer['in_the_end']['violations']} | {peer['turns']}, {verdict} | {waited} "
+                f"| {peer['said_cost'] / 1e6:.2f} | {peer['cost'] / 1e6:.2f} | {search['runs'][-1]['cost'] / 1e6:.2f} |"
+            )
+    if not rows:
+        return ""
+    head = (
+        "| workload | seed | reports without turns | turns | pods that waited for another round | EUR/h of the first round "
+        "| of all | ours |"
+    )
+    return "\n".join([head, "| --- " * 8 + "|", *rows]) + "\n"
+
+
+def sittings(results: Results) -> str:
+    """When, on which commit, by which command: those sittings of which something is left, in Markdown."""
+    counted = collections.Counter(r.get("sitting") for r in results.kept["results"])
+    rows = ["| sitting | commit | clock | load before | measurements | command |", "| --- " * 6 + "|"]
+    rows += [
+        f"| {e['date']} | {e['commit']} | {e['clock']} | {e['load'][0]} | {counted[e['date']]} | `{e['command']}` |"
+        for e in results.kept["environment"]
+        if counted[e["date"]]
+    ]
+    return "\n".join(rows) + "\n"
 
 
 def growth(results: Results) -> str:
@@ -228,77 +261,34 @@ def _reached(result: Json) -> float:
     return float(reached[0]) if reached else math.inf
 
 
-def picture(results: Results) -> str:
-    """Cost over the bound against time, a panel per workload, both axes logarithmic; SVG."""
-    columns = 3
-    tall = (len(results.names) + columns - 1) // columns
-    width, height = columns * (WIDTH + LEFT + 20), tall * (HEIGHT + 64) + 40
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            'font-family="sans-serif" font-size="11">'
-        ),
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
-    for index, (what, colour) in enumerate(COLOURS.items()):
-        x = LEFT + 130 * index
-        parts.append(f'<circle cx="{x}" cy="{height - 16}" r="4" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 8}" y="{height - 12}">{"this project" if what == "search" else what}</text>')
-    for index, name in enumerate(results.names):
-        left = LEFT + (index % columns) * (WIDTH + LEFT + 20)
-        top = TOP + (index // columns) * (HEIGHT + 64)
-        parts += _panel(results, name, left, top)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+PARTS: dict[str, Callable[[Results], str]] = {
+    "table": table,
+    "details": details,
+    "in turns": in_turns,
+    "growth": growth,
+    "sittings": sittings,
+}
+"""Generated parts of RESULTS.md, each between `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
 
-def _panel(results: Results, name: str, left: int, top: int) -> list[str]:
-    parts = [
-        f'<text x="{left}" y="{top - 8}" font-weight="bold">{name}</text>',
-        f'<rect x="{left}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#8c959f"/>',
-    ]
-    for gap in (0.001, 0.01, 0.1):
-        y = _y(gap, top)
-        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y}" y2="{y}" stroke="#d0d7de"/>')
-        parts.append(f'<text x="{left - 4}" y="{y + 4}" text-anchor="end">{gap:.1%}</text>')
-    for time in (0.1, 1, 10, 100):
-        x = _x(time, left)
-        parts.append(f'<line x1="{x}" x2="{x}" y1="{top}" y2="{top + HEIGHT}" stroke="#d0d7de"/>')
-        parts.append(f'<text x="{x}" y="{top + HEIGHT + 14}" text-anchor="middle">{time:g} s</text>')
-    for search in results.searches(name):
-        bound = results.bound(search)
-        points = [(r["seconds"], over(r["cost"], bound)) for r in (search["first"], *search["runs"])]
-        drawn = " ".join(f"{_x(at, left)},{_y(gap, top)}" for at, gap in points)
-        parts.append(f'<polyline points="{drawn}" fill="none" stroke="{COLOURS["search"]}"/>')
-        parts += [_dot(at, gap, left, top, "search") for at, gap in points]
-        for what in ("karpenter", "first-fit", "direct"):
-            found = results.of.get((name, search["seed"], what), {})
-            parts += [
-                _dot(run["seconds"], over(run["cost"], bound), left, top, what)
-                for run in found.get("runs", [found])
-                if run.get("cost") and not run["left_out"]
-            ]
-    return parts
-
-
-def _dot(at: float, gap: float, left: int, top: int, what: str) -> str:
-    return f'<circle cx="{_x(at, left)}" cy="{_y(gap, top)}" r="3" fill="{COLOURS[what]}"/>'
-
-
-def _x(at: float, left: int) -> float:
-    share = math.log(min(max(at, FIRST), LAST) / FIRST) / math.log(LAST / FIRST)
-    return round(left + WIDTH * share, 1)
-
-
-def _y(gap: float, top: int) -> float:
-    share = math.log(min(max(gap, LOW), HIGH) / LOW) / math.log(HIGH / LOW)
-    return round(top + HEIGHT * (1 - share), 1)
+def filled(text: str, results: Results) -> str:
+    """A document with its generated parts written anew."""
+    for name, make in PARTS.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(start)
+        if found:
+            text = f"{before}{start}\n{make(results)}\n{end}{rest.partition(end)[2]}"
+    return text
 
 
 def write(kept: Json, folder: Path) -> None:
-    """The table and the picture beside the results."""
+    """All tables and the picture beside the results, and the tables in RESULTS.md above them."""
     results = Results(kept)
-    (folder / "table.md").write_text(table(results) + "\n" + growth(results))
-    (folder / "gap.svg").write_text(picture(results))
+    (folder / "table.md").write_text("\n".join(part for make in PARTS.values() if (part := make(results))))
+    (folder / "gap.svg").write_text(picture.drawn(results))
+    document = folder.parent / "RESULTS.md"
+    if document.exists():
+        document.write_text(filled(document.read_text(), results))
 
 
 def main() -> None:

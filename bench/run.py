@@ -1,7 +1,7 @@
 """
 The bench: every workload and seed in a fresh process, peers beside it, results as JSON.
 
-    scripts/bench [--workloads K2000,R1000/30] [--seeds 3] [--peers karpenter,first-fit,direct] [--quick] [--resume]
+    scripts/bench [--workloads K2000,R1000/30] [--seeds 3] [--peers karpenter,first-fit,direct] [--quick] [--add | --resume]
 
 bench/README.md is the protocol; `bench.report` makes the table and the picture.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench import book as books
 from bench import report, workloads
 
 Json = dict[str, Any]
@@ -92,37 +94,47 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def one(name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace) -> Iterator[Json]:
+def one(
+    name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace, book: books.Book
+) -> Iterator[Json]:
     """All measurements of one workload and seed."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "problem.json")
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+        file, problem = _written(folder, manifests)
         limits = ",".join(str(x) for x in LIMITS.get(name, (1, 5)))
         common = ("--limits", limits, "--clock", asked.clock, "--seed", str(seed))
-        load = os.getloadavg()[0]
-        if not asked.known(name, seed, "search"):
-            found = measure(file, "--what", "search", *common)
-            yield {"workload": name, "seed": seed, "what": "search", "load": load, **found}
+        about = {"workload": name, "seed": seed, "problem": problem, "load": os.getloadavg()[0]}
+        if not book.known(name, seed, "search", problem):
+            yield {**about, "what": "search", **measure(file, "--what", "search", *common)}
         for peer in asked.peers:
-            if asked.known(name, seed, peer):
+            if book.known(name, seed, peer, problem):
                 continue
-            slow = asked.slow(name, seed, peer)
-            answer = {"missing": slow}
-            if slow is None:
-                start = time.monotonic()
-                found = measure(file, "--what", peer, "--timeout", str(asked.timeout), *common)
-                answer = found.get(peer, {"error": found.get("error", "no answer")})
-                answer["asked_for"] = time.monotonic() - start
-            yield {"workload": name, "seed": seed, "what": peer, "load": load, **answer}
+            if (slow := book.slow(name, seed, peer)) is not None:
+                yield {**about, "what": peer, "missing": slow}
+                continue
+            start = time.monotonic()
+            found = measure(file, "--what", peer, "--timeout", str(asked.timeout), *common)
+            answer = found.get(peer, {"error": found.get("error", "no answer")})
+            yield {**about, "what": peer, "asked_for": time.monotonic() - start, **answer}
 
 
-def grow(name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace) -> Json:
+def grow(
+    name: str, seed: int, manifests: list[workloads.Manifest], asked: argparse.Namespace, book: books.Book
+) -> Iterator[Json]:
     """Time to a gap of 1 %."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "problem.json")
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-        answer = measure(file, "--limits", "10", "--gap", "0.01", "--clock", asked.clock, "--seed", str(seed))
-    return {"workload": name, "seed": seed, "what": "growth", **answer}
+        file, problem = _written(folder, manifests)
+        if not book.known(name, seed, "growth", problem):
+            limits = ("--limits", "10", "--gap", "0.01", "--clock", asked.clock, "--seed", str(seed))
+            about = {"workload": name, "seed": seed, "problem": problem, "load": os.getloadavg()[0]}
+            yield {**about, "what": "growth", **measure(file, *limits)}
+
+
+def _written(folder: str, manifests: list[workloads.Manifest]) -> tuple[Path, str]:
+    """A file of these manifests, and a fingerprint of it: answers to another problem of the same name are told by it."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    file = Path(folder, "problem.json")
+    file.write_text(text)
+    return file, hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def arguments() -> argparse.Namespace:
@@ -140,7 +152,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="what a second is")
     parser.add_argument("--trace", type=Path, default=None, help="openb_pod_list_default.csv instead of the sample")
     parser.add_argument("--to", type=Path, default=RESULTS / "results.json")
-    parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads and seeds")
+    parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads, seeds and peers")
     parser.add_argument("--resume", action="store_true", help="the same, and measure nothing that it holds already")
     asked = parser.parse_args()
     asked.peers = [p for p in asked.peers.split(",") if p]
@@ -159,45 +171,21 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     asked = arguments()
-    kept: Json = {"environment": [], "results": []}
-    if (asked.add or asked.resume) and asked.to.exists():
-        kept = json.loads(asked.to.read_text())
-    kept["environment"].append(environment(asked.clock))
     asked.to.parent.mkdir(exist_ok=True)
-
-    def known(name: str, seed: int, what: str) -> bool:
-        """Whether it is measured already and need not be again."""
-        same = (r for r in kept["results"] if (r["workload"], r["seed"], r["what"]) == (name, seed, what))
-        return asked.resume and any("error" not in r for r in same)
-
-    def slow(name: str, seed: int, peer: str) -> str | None:
-        """Why a peer is not asked about another seed of a workload, or None."""
-        others = (r for r in kept["results"] if (r["workload"], r["what"]) == (name, peer) and r["seed"] != seed)
-        took = [r.get("asked_for", 0) for r in others]
-        if max(took, default=0) <= asked.patience:
-            return None
-        return f"not asked again: it took {max(took):.0f} s for another seed"
-
-    asked.known, asked.slow = known, slow
-
-    def keep(result: Json) -> None:
-        key = (result["workload"], result["seed"], result["what"])
-        kept["results"] = [r for r in kept["results"] if (r["workload"], r["seed"], r["what"]) != key] + [result]
-        asked.to.write_text(json.dumps(kept, indent=1))
-        print(report.line(result), flush=True)
-
+    earlier = json.loads(asked.to.read_text()) if (asked.add or asked.resume) and asked.to.exists() else None
+    book = books.Book(asked.to, environment(asked.clock), earlier, again=not asked.resume, patience=asked.patience)
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         if asked.growth:
             for name, make in growth():
-                if not known(name, seed, "growth"):
-                    keep(grow(name, seed, make(seed), asked))
+                for result in grow(name, seed, make(seed), asked, book):
+                    book.keep(result)
             continue
         for name in asked.names:
             full = name == "T5000" and asked.trace is not None
             manifests = workloads.trace(5000, asked.trace) if full else workloads.WORKLOADS[name](seed)
-            for result in one(name, seed, manifests, asked):
-                keep(result)
-    report.write(kept, asked.to.parent)
+            for result in one(name, seed, manifests, asked, book):
+                book.keep(result)
+    report.write(book.kept, asked.to.parent)
 
 
 if __name__ == "__main__":
