@@ -80,7 +80,7 @@ def test_only_plans_that_hold_are_compared_and_only_on_the_same_problem():
 
 def test_plans_in_turns_have_a_table_of_their_own():
     """What the checker says without turns, who waited, and what all rounds cost."""
-    told = {"in_the_end": {"violations": 240}, "turns": 11, "waited": [["a", "b"], ["b"]], "said_cost": 51e6}
+    told: Json = {"in_the_end": {"violations": 240}, "turns": 11, "waited": [["a", "b"], ["b"]], "said_cost": 51e6}
 
     assert report.in_turns(results(ours(1, 110, 100))) == ""
     cells = row(report.in_turns(results(ours(1, 110, 100), karpenter(1, 52, **told))), "KD2000")
