@@ -8,6 +8,8 @@ from typing import Any
 from bench import workloads
 
 Json = dict[str, Any]
+QUIET = 2.0
+"""Load before a measurement up to which a peer's seconds count."""
 
 
 def over(cost: float, bound: float | None) -> float:
@@ -35,6 +37,11 @@ class Results:
             return None
         last: Json = found.get("runs", [found])[-1]
         return last if last.get("cost") else None
+
+    def timed(self, search: Json, what: str) -> Json | None:
+        """A peer's last answer where its seconds count: nothing else was at work on the machine."""
+        found = self.peer(search, what)
+        return found if found is not None and found.get("load", 0.0) <= QUIET else None
 
     @staticmethod
     def bound(search: Json) -> float:

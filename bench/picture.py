@@ -55,7 +55,9 @@ def _panel(results: Results, name: str, left: int, top: int) -> list[str]:
         parts.append(f'<polyline points="{drawn}" fill="none" stroke="{COLOURS["search"]}"/>')
         parts += [_dot(at, gap, left, top, "search") for at, gap in points]
         for what in ("karpenter", "first-fit", "direct"):
-            found = results.of.get((name, search["seed"], what), {})
+            if results.timed(search, what) is None:
+                continue
+            found = results.of[name, search["seed"], what]
             parts += [
                 _dot(run["seconds"], over(run["cost"], bound), left, top, what)
                 for run in found.get("runs", [found])

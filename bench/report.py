@@ -66,6 +66,14 @@ PODS = {
 }
 """What a reader of the table has to know of a workload."""
 
+HEADLINE = {
+    "K10000": "10,000 pods of upstream's benchmark sizes",
+    "KD10000": "10,000 pods, upstream's diverse mix of spread and affinity",
+    "T5000": "5,000 pods of a public production trace",
+    "R10000/300": "10,000 random pods in 300 sizes",
+}
+"""Workloads that the project's README shows."""
+
 AT_ONCE, SOONER = ("K10000", "R5000/100", "R10000/300", "G20000"), 20
 """Workloads whose first plan should take a part of Karpenter's time, and which."""
 
@@ -124,6 +132,26 @@ def table(results: Results) -> str:
     return "\n".join(rows) + "\n"
 
 
+def headline(results: Results) -> str:
+    """The rows that the project's README shows, in Markdown."""
+    rows = ["| workload | above the proven bound | cheaper than Karpenter | first checked plan | Karpenter |"]
+    rows.append("| --- " * 5 + "|")
+    for name, words in HEADLINE.items():
+        if not (searches := results.searches(name)):
+            continue
+        until = searches[0]["runs"][-1]["until"]
+        peers = [p for s in searches if (p := results.timed(s, "karpenter")) is not None]
+        fields = [
+            words,
+            f"{_percent(_median(results.gaps(name, until)))} after {until:g} s",
+            _percent(_median(results.cheaper(name, "karpenter"))),
+            _seconds(_median(s["first"]["seconds"] for s in searches)),
+            _seconds(_median(min(p["workers"].values()) for p in peers)),
+        ]
+        rows.append(f"| {' | '.join(fields)} |")
+    return "\n".join(rows) + "\n"
+
+
 def _after(results: Results, name: str, until: float) -> str:
     """A time and what is over the bound then, with the aim where there is one."""
     gap, aim = _median(results.gaps(name, until)), TARGETS.get(name, {}).get(until)
@@ -156,7 +184,7 @@ def _first(results: Results, name: str) -> str:
 
 def _time(results: Results, name: str) -> str:
     """Karpenter's time, with the better number of workers, and how many of our first plans fit into it."""
-    asked = [(s, p) for s in results.searches(name) if (p := results.peer(s, "karpenter")) is not None]
+    asked = [(s, p) for s in results.searches(name) if (p := results.timed(s, "karpenter")) is not None]
     if not asked:
         return "–"
     took = _median(min(peer["workers"].values()) for _, peer in asked)
@@ -174,7 +202,8 @@ def details(results: Results) -> str:
     """What else was measured, medians over seeds, in Markdown."""
     direct = any(results.cheaper(name, "direct") for name in results.names)
     rows = [
-        "| workload | seeds | first plan: over the bound | Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
+        "| workload | seeds | first plan: over the bound | worst seed: after, over the bound | cheaper than Karpenter "
+        "| Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
         + (" than direct |" if direct else "")
         + " process wall | peak RSS |",
     ]
@@ -183,12 +212,16 @@ def details(results: Results) -> str:
         searches = results.searches(name)
         if not searches:
             continue
-        peers = [p for s in searches if (p := results.peer(s, "karpenter")) is not None]
+        peers = [p for s in searches if (p := results.timed(s, "karpenter")) is not None]
         took = [_median(p["workers"].get(n, math.nan) for p in peers) for n in ("1", "2")]
         fields = [
             name,
             str(len(searches)),
             _percent(_median(over(s["first"]["cost"], results.bound(s)) for s in searches)),
+            "; ".join(
+                f"{r['until']:g} s: {_percent(max(results.gaps(name, r['until'])))}" for r in searches[0]["runs"]
+            ),
+            _percent(min(results.cheaper(name, "karpenter"), default=math.nan)),
             *map(_seconds, took),
             *(_percent(_median(results.cheaper(name, p))) for p in ("first-fit", "direct")[: 1 + direct]),
             f"{_median(s['process_wall'] for s in searches):.1f} s",
@@ -268,12 +301,12 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "growth": growth,
     "sittings": sittings,
 }
-"""Generated parts of RESULTS.md, each between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+"""Generated parts of `results/table.md`, and of documents between `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
 
 def filled(text: str, results: Results) -> str:
     """A document with its generated parts written anew."""
-    for name, make in PARTS.items():
+    for name, make in {**PARTS, "headline": headline}.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, found, rest = text.partition(start)
         if found:
@@ -282,13 +315,13 @@ def filled(text: str, results: Results) -> str:
 
 
 def write(kept: Json, folder: Path) -> None:
-    """All tables and the picture beside the results, and the tables in RESULTS.md above them."""
+    """All tables and the picture beside the results, and the tables in the documents above them."""
     results = Results(kept)
     (folder / "table.md").write_text("\n".join(part for make in PARTS.values() if (part := make(results))))
     (folder / "gap.svg").write_text(picture.drawn(results))
-    document = folder.parent / "RESULTS.md"
-    if document.exists():
-        document.write_text(filled(document.read_text(), results))
+    for document in (folder.parent / "RESULTS.md", folder.parent.parent / "README.md"):
+        if document.exists():
+            document.write_text(filled(document.read_text(), results))
 
 
 def main() -> None:

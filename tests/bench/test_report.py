@@ -78,6 +78,13 @@ def test_only_plans_that_hold_are_compared_and_only_on_the_same_problem():
     assert row(report.table(results(ours(1, 110, 100), less)), "KD2000")[3] == "–"
 
 
+def test_seconds_of_a_peer_count_where_nothing_else_was_at_work():
+    """Prices do not depend on the load, seconds do."""
+    cells = row(report.table(results(ours(1, 110, 100), karpenter(1, 200, load=4.0))), "KD2000")
+
+    assert cells[3:] == ["50.00 % (aim 10.00 %)", "0.10 s, 45.00 % cheaper", "–"]
+
+
 def test_plans_in_turns_have_a_table_of_their_own():
     """What the checker says without turns, who waited, and what all rounds cost."""
     told: Json = {"in_the_end": {"violations": 240}, "turns": 11, "waited": [["a", "b"], ["b"]], "said_cost": 51e6}
