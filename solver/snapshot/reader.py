@@ -170,7 +170,7 @@ class _Reading:
             if kind in _API_VERSIONS and (item.group == _GROUPS[kind] or kind in _OLD_GROUPS.get(item.group, ())):
                 self._add(item)
             elif not self._misnamed(item) and (kind not in _SILENT or item.group):
-                unknown[kind] += 1
+                unknown[f"{kind} of {item.group}" if kind in _API_VERSIONS else kind] += 1
         self.notes += [
             f"passed over {number} {'object' if number == 1 else 'objects'} of kind {kind}"
             for kind, number in sorted(unknown.items())

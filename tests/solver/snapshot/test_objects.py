@@ -301,7 +301,7 @@ def test_secrets_are_ignored_and_other_kinds_noted() -> None:
     assert found == cluster.Cluster(
         notes=[
             "passed over 1 object of kind CronJob",
-            "passed over 1 object of kind NodePool",
+            "passed over 1 object of kind NodePool of kube.cloud.ovh.com",
             "passed over 2 objects of kind Service",
         ]
     )
