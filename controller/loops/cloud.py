@@ -313,7 +313,9 @@ class Cloud:
         waiting = [claim for claim in claims if demands.waits(claim)]
         for claim in claims:
             if not world.deleting(claim) and world.annotation(claim, names.NODE_ID):
-                self._outcomes.vanished(claim, True, now)
+                # A list without a pool is not believed while the machine serves the cluster.
+                alive = demands.view(claim, shared.node_of(claim)).alive
+                self._outcomes.vanished(claim, not alive, now)
         if not waiting:
             return False
         flavor = world.label(waiting[0], names.INSTANCE_TYPE_LABEL)

@@ -242,6 +242,26 @@ def test_a_machine_that_mks_exchanges_is_adopted(three_zones):
     assert sky.writes() == {"POST": 1}
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_pool_that_is_not_listed_for_a_while(sky, ready):
+    """A claim whose Node is ready stays: OVH's list is wrong. One without is given up, and nothing is bought meanwhile."""
+    sky.claim("one")
+    sky.loop.tick()
+    sky.go_on(400)
+    there = make.node("node-one", ready=ready)
+    there["spec"]["providerID"] = sky.on.claims()["one"]["status"]["providerID"]
+    sky.on.put(kinds.NODE, there)
+    client = sky.on.world.places["default"].client
+    client.node_pools = lambda: ()
+    sky.go_on(300)
+
+    assert ("deletionTimestamp" in sky.on.claims()["one"]["metadata"]) is not ready
+    assert sky.writes() == {"POST": 1}
+    del client.node_pools
+    sky.go_on(300)
+    assert len(sky.machines()) == (1 if ready else 0)
+
+
 def test_a_machine_of_ours_that_nobody_wants_goes(sky):
     """Somebody has raised the pool by hand; pools that are not ours are left alone."""
     sky.claim("one")
