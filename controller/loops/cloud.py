@@ -233,13 +233,17 @@ class Cloud:
         return not fresh
 
     def _failed(self, pool: types.NodePool, failure: pools.Failure, claim: world.Object | None) -> None:
-        """Remember the refusal and let the claim go, so that the next batch plans around it."""
+        """
+        Remember the refusal and let the claim go, so that the next batch plans around it.
+
+        A node that breaks after it has joined says nothing about the next one.
+        """
         reasons = {
             types.Phase.OUT_OF_STOCK: "out of stock",
             types.Phase.OUT_OF_QUOTA: world.OVER_QUOTA,
             types.Phase.BROKEN: "broken",
         }
-        if failure.phase is not types.Phase.BROKEN:
+        if not failure.used:
             self._world.refuse(pool.flavor, pool.zone, reasons[failure.phase])
         if claim is not None and not world.deleting(claim):
             message = f"{pool.flavor} in {pool.zone}: OVHcloud answers {failure.status}"

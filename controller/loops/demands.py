@@ -69,6 +69,7 @@ def view(claim: world.Object, node: world.Object | None) -> pools.Claim:
         deleting=world.deleting(claim),
         removable=removable(claim),
         alive=node is not None and not world.deleting(node) and conditions.is_true(node, "Ready"),
+        registered=conditions.is_true(claim, "Registered"),
     )
 
 

@@ -19,8 +19,9 @@ class Claim:
     """
     A claim as its pool sees it; times in seconds since the epoch.
 
-    `node` is the MKS node that it was given, `removable` says that its machine may go now, `alive` that its Node is
-    ready in the cluster: then a list without its machine is not believed.
+    `node` is the MKS node that it was given, `removable` says that its machine may go now, `registered` that its Node has
+    joined, so that pods may be on it, `alive` that its Node is ready in the cluster: then neither a list without its
+    machine is believed nor a state that says it is broken.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Claim:
     deleting: bool = False
     removable: bool = False
     alive: bool = False
+    registered: bool = False
 
 
 FAILED = frozenset({types.Phase.OUT_OF_STOCK, types.Phase.OUT_OF_QUOTA, types.Phase.BROKEN})
@@ -37,12 +39,17 @@ FAILED = frozenset({types.Phase.OUT_OF_STOCK, types.Phase.OUT_OF_QUOTA, types.Ph
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Failure:
-    """A node that will not come: which, whose it was, what OVH says, and whether it is stock, quota or the node."""
+    """
+    A node that will not come: which, whose it was, what OVH says, and whether it is stock, quota or the node.
+
+    `used` says that it had joined: then its claim goes as any other, with its pods first.
+    """
 
     node: str
     claim: str
     status: str
     phase: types.Phase
+    used: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,12 +108,14 @@ def decide(
 
     of_node = {node: name for name, node in assign.items()} | {c.node: c.name for c in owner.values()}
     failures = tuple(
-        Failure(node.id, of_node.get(node.id, ""), node.status, node.phase)
+        Failure(node.id, of_node.get(node.id, ""), node.status, node.phase, _is_used(owner.get(node.id)))
         for node in live.values()
-        if node.phase in FAILED and not (node.id in owner and owner[node.id].deleting)
+        if node.phase in FAILED and not _is_kept(owner.get(node.id))
     )
     leave = {claim.node for claim in claims if claim.deleting and claim.removable and claim.node in live}
-    remove = tuple(sorted(leave | {failure.node for failure in failures} | (set(spare) & expired_orphans)))
+    remove = tuple(
+        sorted(leave | {failure.node for failure in failures if not failure.used} | (set(spare) & expired_orphans))
+    )
     promised = max(0, desired - len(live))
     if remove:
         wanted = len(live) + promised - len(remove)
@@ -127,6 +136,21 @@ def decide(
         orphans=spare,
         empty=not nodes and not claims and desired == 0,
     )
+
+
+def _is_used(owner: Claim | None) -> bool:
+    """Whether pods may be on a claim's node."""
+    return owner is not None and owner.registered
+
+
+def _is_kept(owner: Claim | None) -> bool:
+    """
+    Whether a node stays although OVH calls it broken: it serves the cluster, or is on its way out already.
+
+    Some of OVH's states are about more than the node (`USER_WEBHOOK_PREVENTING_OPERATIONS_ERROR`, a quota that an upgrade
+    has met), and a whole fleet can have them at once.
+    """
+    return owner is not None and (owner.deleting or owner.alive)
 
 
 def _preference(node: types.Node) -> tuple[bool, bool, str, str]:

@@ -147,6 +147,48 @@ def test_a_flavor_without_stock_is_asked_for_once(sky):
     assert sky.writes()["POST"] == 1
 
 
+def test_a_machine_that_is_born_broken_is_not_ordered_again_at_once(sky):
+    """The claim goes, its node too, and the next plan avoids the flavor for a while instead of buying it over and over."""
+    sky.claim("one")
+    sky.loop.tick()
+    (made,) = sky.machines()
+    sky.ovh.control("POST", f"/nodes/{made}/fail", {"status": "ERROR"})
+    sky.go_on(200)
+
+    assert ("b3-8", "nova") in sky.on.world.refused()
+    assert not sky.on.claims()
+    assert not sky.machines()
+
+
+@pytest.mark.parametrize("status", ["ERROR", "USER_WEBHOOK_PREVENTING_OPERATIONS_ERROR"])
+def test_a_machine_that_serves_the_cluster_stays_whatever_ovh_calls_it(sky, status):
+    """Until its Node is not ready any more: then the claim goes, and the machine after its pods."""
+    sky.claim("one")
+    sky.loop.tick()
+    sky.go_on(400)
+    (made,) = sky.machines()
+    there = make.node("node-one")
+    there["spec"]["providerID"] = sky.on.claims()["one"]["status"]["providerID"]
+    sky.on.put(kinds.NODE, there)
+    registered = sky.on.get(kinds.NODE_CLAIM, "one")
+    registered["status"]["conditions"] = [*conditions.of(registered), make.condition("Registered")]
+    sky.on.put(kinds.NODE_CLAIM, registered)
+    sky.ovh.control("POST", f"/nodes/{made}/fail", {"status": status})
+    sky.go_on(300)
+    assert "deletionTimestamp" not in sky.on.claims()["one"]["metadata"]
+    assert sky.machines() == [made]
+    there["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
+    sky.on.put(kinds.NODE, there)
+    sky.go_on(100)
+    assert "deletionTimestamp" in sky.on.claims()["one"]["metadata"]
+    assert sky.machines() == [made]
+    sky.remove("one")
+    sky.go_on(100)
+
+    assert not sky.machines()
+    assert not sky.on.world.refused()
+
+
 def test_a_quota_that_is_reached_gives_the_claim_back(sky):
     """412, and nothing was made."""
     sky.ovh.control("PATCH", "/quota/GRA11", {"cores": 1})

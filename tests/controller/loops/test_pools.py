@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 import pytest
@@ -23,8 +24,9 @@ def claim(
     deleting: bool = False,
     removable: bool = False,
     alive: bool = False,
+    registered: bool = False,
 ) -> pools.Claim:
-    return pools.Claim(name, created, node, deleting, removable, alive)
+    return pools.Claim(name, created, node, deleting, removable, alive, registered)
 
 
 def test_a_new_claim_raises_the_pool_by_one():
@@ -72,6 +74,26 @@ def test_a_node_that_will_not_come_is_removed_and_its_claim_told(status):
 
     assert [("b", "two", status)] == [(f.node, f.claim, f.status) for f in found.failures]
     assert (found.desired, found.remove) == (1, ("b",))
+
+
+@pytest.mark.parametrize("status", ["USER_WEBHOOK_PREVENTING_OPERATIONS_ERROR", "USER_QUOTA_ERROR", "ERROR"])
+def test_a_node_that_serves_the_cluster_stays_whatever_ovh_says(status):
+    """Some states are about more than the node, and all nodes have them at once: none of them is removed."""
+    claims = [claim("one", "a", alive=True, registered=True), claim("two", "b", alive=True, registered=True)]
+
+    assert pools.decide(2, 100, [node("a", status), node("b", status)], claims) == pools.Decision()
+
+
+def test_a_node_that_breaks_in_use_is_drained_first():
+    """Its claim is told, and its machine goes when that is drained, as that of any claim in deletion."""
+    found = pools.decide(1, 100, [node("a", "ERROR")], [claim("one", "a", registered=True)])
+    going = claim("one", "a", registered=True, deleting=True)
+    drained = dataclasses.replace(going, removable=True)
+
+    assert [(failure.claim, failure.used) for failure in found.failures] == [("one", True)]
+    assert found.desired is None
+    assert pools.decide(1, 100, [node("a", "ERROR")], [going]) == pools.Decision()
+    assert pools.decide(1, 100, [node("a", "ERROR")], [drained]).remove == ("a",)
 
 
 def test_drained_nodes_of_a_pool_go_in_one_request():
