@@ -202,7 +202,7 @@ def details(results: Results) -> str:
     """What else was measured, medians over seeds, in Markdown."""
     direct = any(results.cheaper(name, "direct") for name in results.names)
     rows = [
-        "| workload | seeds | first plan: over the bound | worst seed: after, over the bound | cheaper than Karpenter "
+        "| workload | seeds | first incumbent | first plan: over the bound | worst seed: after, over the bound | and cheaper than Karpenter "
         "| Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
         + (" than direct |" if direct else "")
         + " process wall | peak RSS |",
@@ -217,6 +217,7 @@ def details(results: Results) -> str:
         fields = [
             name,
             str(len(searches)),
+            _seconds(_median(s["first"]["trace"][0][0] for s in searches if s["first"].get("trace"))),
             _percent(_median(over(s["first"]["cost"], results.bound(s)) for s in searches)),
             "; ".join(
                 f"{r['until']:g} s: {_percent(max(results.gaps(name, r['until'])))}" for r in searches[0]["runs"]
