@@ -202,8 +202,8 @@ def details(results: Results) -> str:
     """What else was measured, medians over seeds, in Markdown."""
     direct = any(results.cheaper(name, "direct") for name in results.names)
     rows = [
-        "| workload | seeds | first incumbent | first plan: over the bound | worst seed: after, over the bound | and cheaper than Karpenter "
-        "| Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
+        "| workload | seeds | first incumbent | first plan: over the bound | worst seed: after, over the bound "
+        "| and cheaper than Karpenter | Karpenter: 1 worker | 2 workers | cheaper than first-fit |"
         + (" than direct |" if direct else "")
         + " process wall | peak RSS |",
     ]
