@@ -192,7 +192,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=60.0, help="with --add, a peer that took longer keeps what it answered"
     )
-    parser.add_argument("--to", type=Path, default=run.RESULTS / "consolidation.json")
+    parser.add_argument("--to", type=Path, default=run.KEPT.with_name("consolidation.json"))
     parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads, seeds and peers")
     parser.add_argument("--resume", action="store_true", help="the same, and measure nothing that it holds already")
     for hidden, kind in (("--file", Path), ("--what", str), ("--evictions", int)):

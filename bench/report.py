@@ -74,6 +74,14 @@ HEADLINE = {
 }
 """Workloads that the project's README shows."""
 
+SINGLE = {
+    "R100/30": "100 random",
+    "R1000/30": "1,000 random",
+    "R5000/30": "5,000 random",
+    "T5000": "5,000 of the trace",
+}
+"""Workloads that docs/solve.md shows; all are looked at after 1 s and 5 s."""
+
 AT_ONCE, SOONER = ("K10000", "R5000/100", "R10000/300", "G20000"), 20
 """Workloads whose first plan should take a part of Karpenter's time, and which."""
 
@@ -147,6 +155,25 @@ def headline(results: Results) -> str:
             _percent(_median(results.cheaper(name, "karpenter"))),
             _seconds(_median(s["first"]["seconds"] for s in searches)),
             _seconds(_median(min(p["workers"].values()) for p in peers)),
+        ]
+        rows.append(f"| {' | '.join(fields)} |")
+    return "\n".join(rows) + "\n"
+
+
+def single(results: Results) -> str:
+    """What `docs/solve.md` shows: seed 1, gaps to the bound of the same run, in Markdown."""
+    rows = ["| pods | first plan | after 1 s | after 5 s | EUR/hour | first-fit costs more by |", "| --- " * 6 + "|"]
+    for name, words in SINGLE.items():
+        search = results.of.get((name, 1, "search"))
+        if search is None or "runs" not in search:
+            continue
+        first, last, peer = search["first"], search["runs"][-1], results.peer(search, "first-fit")
+        fields = [
+            words,
+            f"{_percent(over(first['cost'], first['bound']))} in {_seconds(first['seconds'])}",
+            *(_percent(over(run["cost"], run["bound"])) for run in search["runs"]),
+            f"{last['cost'] / 1e6:.4f}",
+            _percent(peer["cost"] / last["cost"] - 1 if peer is not None and not peer["left_out"] else math.nan),
         ]
         rows.append(f"| {' | '.join(fields)} |")
     return "\n".join(rows) + "\n"
@@ -307,7 +334,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
 
 def filled(text: str, results: Results) -> str:
     """A document with its generated parts written anew."""
-    for name, make in {**PARTS, "headline": headline}.items():
+    for name, make in {**PARTS, "headline": headline, "single": single}.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, found, rest = text.partition(start)
         if found:
@@ -315,12 +342,19 @@ def filled(text: str, results: Results) -> str:
     return text
 
 
+def tables(kept: Json) -> str:
+    """All tables, in Markdown."""
+    results = Results(kept)
+    return "\n".join(part for make in PARTS.values() if (part := make(results)))
+
+
 def write(kept: Json, folder: Path) -> None:
     """All tables and the picture beside the results, and the tables in the documents above them."""
     results = Results(kept)
-    (folder / "table.md").write_text("\n".join(part for make in PARTS.values() if (part := make(results))))
+    (folder / "table.md").write_text(tables(kept))
     (folder / "gap.svg").write_text(picture.drawn(results))
-    for document in (folder.parent / "RESULTS.md", folder.parent.parent / "README.md"):
+    project = folder.parent.parent
+    for document in (folder.parent / "RESULTS.md", project / "README.md", project / "docs" / "solve.md"):
         if document.exists():
             document.write_text(filled(document.read_text(), results))
 

@@ -28,7 +28,9 @@ from bench import book as books
 from bench import report, workloads
 
 Json = dict[str, Any]
-RESULTS = Path(__file__).parent / "results"
+KEPT = Path(__file__).parent / "results" / "results.json"
+"""Results that the documents show."""
+
 PEERS = ("karpenter", "first-fit", "direct")
 
 LIMITS: dict[str, tuple[float, ...]] = {
@@ -151,7 +153,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--growth", action="store_true", help="the growth series instead of workloads")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="what a second is")
     parser.add_argument("--trace", type=Path, default=None, help="openb_pod_list_default.csv instead of the sample")
-    parser.add_argument("--to", type=Path, default=RESULTS / "results.json")
+    parser.add_argument("--to", type=Path, default=None, help="results file; without it, and not --quick, the kept one")
     parser.add_argument("--add", action="store_true", help="keep what --to holds of other workloads, seeds and peers")
     parser.add_argument("--resume", action="store_true", help="the same, and measure nothing that it holds already")
     asked = parser.parse_args()
@@ -166,6 +168,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"unknown workload {', '.join(strange)}; there are {', '.join(workloads.WORKLOADS)}")
     if asked.quick:
         asked.seeds = 1
+    asked.to = asked.to or (Path(tempfile.gettempdir(), "bench-quick.json") if asked.quick else KEPT)
     return asked
 
 
@@ -185,7 +188,9 @@ def main() -> None:
             manifests = workloads.trace(5000, asked.trace) if full else workloads.WORKLOADS[name](seed)
             for result in one(name, seed, manifests, asked, book):
                 book.keep(result)
-    report.write(book.kept, asked.to.parent)
+    print("\n" + report.tables(book.kept))
+    if asked.to == KEPT:
+        report.write(book.kept, KEPT.parent)
 
 
 if __name__ == "__main__":
