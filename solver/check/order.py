@@ -116,13 +116,13 @@ def violations(now: state.State) -> Iterator[plan.Violation]:
     if not owners:
         return
     rest = _in_turns(Stage(now, owners))
-    if not rest:
+    if not rest or not _evenly(Stage(now, owners)):
         return
     complete = Stage(now, owners)
     for item in complete.free + complete.items:
         item.put(item.left)
     hopeless = any(complete.is_skewed(item) or complete.is_lonely(item) for item in rest)
-    if not hopeless and (not _evenly(Stage(now, owners)) or _random_order_exists(now, owners)):
+    if not hopeless and _random_order_exists(now, owners):
         return
     seen: set[state.PodClass] = set()
     for item in rest:

@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 
 SURE = 0.99
 """A choice with this fraction in a linear solution is made."""
+AT_ONCE = 1e-3
+"""Choices that together cost no more than this share are made at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,16 +85,20 @@ class Program:
         follows, then all others at once; where that leads nowhere the last solution is returned.
         """
         program = self.whole()
+        for group in self.groups:
+            _take_largest(program, group, relaxed.x)
+        at_once = linear.solve(program, start=relaxed.basis) if self.groups else None
         open_groups = list(self.groups)
+        if at_once is not None and at_once.objective <= relaxed.objective * (1 + AT_ONCE):
+            relaxed, open_groups = at_once, []
+        else:
+            program = self.whole()
         while open_groups:
             decided = np.array([relaxed.x[group].max() for group in open_groups])
             order = np.argsort(-decided, kind="stable")
             number = max(int((decided > SURE).sum()), -(-len(open_groups) // 4))
             for index in order[:number]:
-                group = open_groups[index]
-                program.high[group] = 0.0
-                taken = group[relaxed.x[group].argmax()]
-                program.low[taken] = program.high[taken] = 1.0
+                _take_largest(program, open_groups[index], relaxed.x)
             open_groups = [open_groups[index] for index in np.sort(order[number:])]
             answer = linear.solve(program, start=relaxed.basis)
             if answer is None:
@@ -121,6 +127,13 @@ class Program:
             np.concatenate([row[1] for row in self.rows]),
         )
         return whole
+
+
+def _take_largest(program: linear.Program, group: Ints, x: Floats) -> None:
+    """Of a group of choices the one with the largest fraction is made."""
+    taken = group[x[group].argmax()]
+    program.low[group] = program.high[group] = 0.0
+    program.low[taken] = program.high[taken] = 1.0
 
 
 @dataclasses.dataclass(slots=True)
