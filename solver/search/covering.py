@@ -24,6 +24,8 @@ STATES, PAIRS, CHUNK = 150_000, 6_000_000, 2_000
 """Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and states at a time."""
 PARTS = 96
 """Most parts of a limit that are told apart."""
+BLOCK = 64
+"""Most steps of worth that are found at once."""
 FUZZ = 0.01
 """Micro-euro by which sums of worths may be off."""
 
@@ -58,9 +60,12 @@ class Steps:
         over, of = of < 0, np.maximum(of, 0)
         added = np.where(over, np.inf, prices[:, None])
         self.least = np.zeros((self.grid + 2, self.parts + 1))
-        for need in range(1, self.grid + 2):
-            before = self.least[np.maximum(need - units, 0)[:, None], of]
-            self.least[need] = (added + before).min(axis=0, initial=np.inf)
+        # No step looks at others less than the smallest node's worth below it, so that many are found at once.
+        width = int(units.min(initial=BLOCK))
+        for first in range(1, self.grid + 2, width):
+            need = np.arange(first, min(first + width, self.grid + 2))
+            before = self.least[np.maximum(need[:, None] - units, 0)[:, :, None], of]
+            self.least[need] = (added + before).min(axis=1, initial=np.inf)
         # One ascending row of all prices, those for more parts after those for less.
         self._high = float(self.least[np.isfinite(self.least)].max()) + 1.0
         above = np.where(np.isfinite(self.least), self.least, 1.5 * self._high)

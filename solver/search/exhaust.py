@@ -65,10 +65,11 @@ def patterns(
     than `most`.
     """
     least = field.cost - gap
-    kind_of: list[Ints] = []
-    rows: list[Ints] = []
+    kind_of = [np.zeros(0, dtype=np.int64)]
+    rows = [np.zeros((0, len(counts)), dtype=np.int64)]
     total = 0
-    for kind in range(len(field.cost)):
+    hopeful = _promise(field, counts, duals, np.flatnonzero(counts).tolist(), field.room) >= least - 1e-6
+    for kind in np.flatnonzero(hopeful).tolist():
         found = _of_kind(field, kind, counts, duals, float(least[kind]))
         if found is None or stop():
             return None

@@ -26,17 +26,20 @@ PATTERNS = 20_000
 """Most patterns that a walk chooses from."""
 BEST, ROUNDS = 60, 100
 """Patterns that are added at a time while prices are looked for, and how often."""
+LISTED = 2000
+"""Up to so many contents of a node listing them takes no longer than quick pricing does."""
 
 
 def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns.Effort) -> bool:
     """
-    Generate columns to the end: by quick pricing, then by all full patterns that are worth more than they cost. Says whether the
-    bound was reached in time; not so where there is nothing to buy.
+    Generate columns to the end: by quick pricing unless contents are few, then by all full patterns that are worth more than they
+    cost. Says whether the bound was reached in time; not so where there is nothing to buy.
     """
     field, counts = columns.field, columns.limits
     if not len(field.cost):
         return False
-    master = columns.generate(rng, effort)
+    contents = (np.minimum(columns.most.max(axis=1), counts) + 1.0).prod()
+    master = columns.master() if contents <= LISTED else columns.generate(rng, effort)
     for _ in range(ROUNDS):
         if master is None or effort.stop():
             return False
