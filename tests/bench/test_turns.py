@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
+import pytest
+
 from bench import turns
 from solver import check, cluster, options, plan
 from tests.solver import builders as b
@@ -72,3 +77,28 @@ def test_pods_that_no_order_helps_are_left_over():
     _, left = ordered(of, bought(of, a=["db-0"], b=["db-1"]))
 
     assert len(left) == 1
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_turns_that_leave_nobody_over_are_accepted(seed: int):
+    """Random pods that count each other over zones and hosts, put anywhere: every pod has one turn or is left over."""
+    dice = random.Random(seed)
+    nodes = [b.node(f"n{index}", zone) for index, zone in enumerate(dice.sample([b.A, b.A, b.B, b.B, b.C], 4))]
+    pods = []
+    for index in range(6):
+        rules: dict[str, Any] = {}
+        if dice.random() < 0.6:
+            apps = dice.choices("xy", k=dice.choice([1, 2]))
+            rules["spread"] = tuple(b.spread(dice.choice([b.ZONE, b.HOSTNAME]), b.selector(app=app)) for app in apps)
+        elif dice.random() < 0.3:
+            rules["affinity"] = (b.near(b.ZONE, b.selector(app=dice.choice("xy"))),)
+        pods.append(b.pod(f"p{index}", b.spec(100, b.MIB, **rules), labels={"app": dice.choice("xyz")}))
+    of = b.cluster(pods, nodes)
+    answer = b.plan(of, placed={pod.name: dice.choice(nodes).name for pod in pods})
+
+    found, left = turns.in_turns(of, b.SHELF, ASKED, answer)
+
+    moved = [key for step in found.steps for key in step.move]
+    assert len(moved) == len(set(moved))
+    assert not {*moved} & {*left}
+    assert left or check.check(of, b.SHELF, found, ASKED).ok
