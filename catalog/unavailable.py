@@ -38,10 +38,6 @@ class Unavailable:
         """Drop a mark, for instance because a machine has come after all."""
         self._marks.pop((flavor, zone), None)
 
-    def is_unavailable(self, flavor: str, zone: str, now: float) -> bool:
-        """Whether a mark holds."""
-        return self.reason(flavor, zone, now) is not None
-
     def reason(self, flavor: str, zone: str, now: float) -> str | None:
         """Reason of the mark that holds, None when there is none."""
         known = self._marks.get((flavor, zone))
@@ -50,10 +46,6 @@ class Unavailable:
     def pairs(self, now: float) -> frozenset[tuple[str, str]]:
         """All (flavor, zone) whose mark holds, as `Catalogue.offerings` takes them."""
         return frozenset(pair for pair, known in self._marks.items() if now < known.until)
-
-    def next_expiry(self, now: float) -> float | None:
-        """The instant at which the next mark ends, None when none holds."""
-        return min((known.until for known in self._marks.values() if now < known.until), default=None)
 
     def expire(self, now: float) -> frozenset[tuple[str, str]]:
         """Drop the marks that no longer hold and return their (flavor, zone)."""

@@ -53,10 +53,6 @@ class OVHClient:
     def __repr__(self) -> str:
         return f"OVHClient({self.transport.endpoint.base}, {self.service_name}, {self.kube_id})"
 
-    def for_cluster(self, service_name: str, kube_id: str) -> OVHClient:
-        """A client of another cluster with the same credentials and the same budget of calls."""
-        return OVHClient(self.transport, service_name, kube_id)
-
     def cluster(self) -> types.Cluster:
         """The cluster, with the region name and the plan that decide about zones and limits."""
         return self._get("cluster", self._cluster, _CLUSTER)

@@ -87,11 +87,6 @@ class NovaFlavor(Answer):
     outbound_bandwidth: int | None = None
     plan_codes: PlanCodes = PlanCodes()
 
-    @property
-    def ram_mib(self) -> int:
-        """Nova memory in MiB: the API's text says GB, its answers look like MiB, and no flavor's size could be both."""
-        return self.ram if self.ram >= 2000 else self.ram * 1000
-
 
 class ComputeQuota(Answer):
     """Use and limits of one region, memory in MB; a limit below zero means none."""

@@ -77,10 +77,6 @@ def template(
     )
 
 
-def _well_known(key: str) -> bool:
-    return labels.translate(key) in labels.WELL_KNOWN
-
-
 def _region(node_class: cluster.NodeClass, asked: options.Options) -> region.Region:
     """
     The region that nodes of a class are bought in.

@@ -52,11 +52,6 @@ class DirectResult:
         """Whether nothing better exists."""
         return self.proved == self.numbers
 
-    @property
-    def unplaced_proved(self) -> bool:
-        """Whether nothing that leaves out less exists."""
-        return self.proved >= self.numbers - 3
-
 
 def solve_direct(
     problem: Problem,

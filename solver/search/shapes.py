@@ -46,10 +46,6 @@ class Shapes:
         )
         return found
 
-    def of_classes(self, values: Floats) -> Floats:
-        """A number of each shape (S,) for each class (C,); 0 for classes without a shape."""
-        return np.where(self.index >= 0, np.append(values, 0.0)[self.index], 0.0)
-
     def deal(self, counts: Ints, rows: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
         """
         Put pods of classes where rows hold their shapes.

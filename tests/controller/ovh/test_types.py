@@ -32,14 +32,6 @@ def test_a_node_without_machine_has_no_provider_id() -> None:
     assert types.Node(id="n", status="READY", instance_id="i-1").provider_id == "openstack:///i-1"
 
 
-@pytest.mark.parametrize(("ram", "mib"), [(8, 8000), (8000, 8000), (7000, 7000), (1920, 1_920_000), (2000, 2000)])
-def test_nova_memory_is_read_in_either_unit(ram: int, mib: int) -> None:
-    """The API's description says GB, its answers look like MiB."""
-    flavor = types.NovaFlavor(id="f", name="b3-8", region="GRA11", vcpus=2, ram=ram)
-
-    assert flavor.ram_mib == mib
-
-
 def test_quota_left_is_never_negative_and_minus_one_is_no_limit() -> None:
     """OpenStack writes -1 for unlimited; a lowered quota may lie below what is used."""
     quota = types.Quota.model_validate(

@@ -145,7 +145,7 @@ def test_flavors_say_what_can_be_had(two: Running) -> None:
     assert (kube["b3-16"].vcpus, kube["b3-16"].ram_gb, kube["b3-16"].available) == (4, 16, True)
     assert kube["l40s-90"].gpus == 1
     assert "l40s-90" not in {each.name for each in standard.kube_flavors()}
-    assert (nova["b3-16"].ram_mib, nova["b3-16"].disk) == (16_000, 100)
+    assert (nova["b3-16"].ram, nova["b3-16"].disk) == (16_000, 100)
     assert nova["b2-7"].plan_codes == types.PlanCodes(hourly="b2-7.consumption", monthly="b2-7.monthly.postpaid")
     assert nova["b3-16"].plan_codes == types.PlanCodes(hourly="b3-16.consumption", monthly=None)
     assert three["b3-16"].plan_codes.hourly == "b3-16.consumption.3AZ"
