@@ -161,7 +161,7 @@ class Static:
             ),
             key=lambda claim: conditions.since(claim, "Drifted"),
         )
-        if not drifted or time.monotonic() < self._retry_at.get(name, 0.0):
+        if not drifted:
             return
         nodes = shared.nodes_by_machine()
         total = going = 0
@@ -173,6 +173,9 @@ class Static:
                 going += world.deleting(claim) or commands.waiting(claim) or unready
         room = pool.spec.disruption.allowed("Drifted", total, int(now)) - going
         for claim in drifted[: max(0, room)]:
+            if time.monotonic() < self._retry_at.get(name, 0.0):
+                # What cannot be had for one cannot be had for the next, which would be marked for nothing.
+                return
             node = nodes.get(str((claim.get("status") or {}).get("providerID") or ""))
             if node is not None and self._commands.mark(claim, node, "Drifted"):
                 self._create(name, 1, claim)

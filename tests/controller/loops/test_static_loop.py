@@ -27,6 +27,15 @@ def resize(on: stage.Stage, replicas: int) -> None:
     on.patch(kinds.NODE_POOL, "general", {"spec": {"replicas": replicas}})
 
 
+def drift(on: stage.Stage) -> None:
+    """All nodes were made from another node class than the one that is there."""
+    for name in staying(on):
+        claim = on.get(kinds.NODE_CLAIM, name)
+        claim["metadata"]["annotations"] = {"karpenter.ovhcloud.sh/ovhnodeclass-hash": "other"}
+        claim["metadata"]["annotations"]["karpenter.ovhcloud.sh/ovhnodeclass-hash-version"] = "v1"
+        on.put(kinds.NODE_CLAIM, claim)
+
+
 def test_a_static_pool_follows_its_replicas():
     """Without a single pod; what is there already counts."""
     on = stage.Stage()
@@ -50,11 +59,7 @@ def test_drifted_nodes_are_replaced_one_for_one_within_budgets():
     on.node_pool(replicas=3, budgets=[{"nodes": "1"}])
     passes(on, 2)
     old = {on.claims()[name]["metadata"]["uid"] for name in staying(on)}
-    for name in staying(on):
-        claim = on.get(kinds.NODE_CLAIM, name)
-        claim["metadata"]["annotations"] = {"karpenter.ovhcloud.sh/ovhnodeclass-hash": "other"}
-        claim["metadata"]["annotations"]["karpenter.ovhcloud.sh/ovhnodeclass-hash-version"] = "v1"
-        on.put(kinds.NODE_CLAIM, claim)
+    drift(on)
     seen = []
     for _ in range(12):
         passes(on)
@@ -77,3 +82,17 @@ def test_a_static_pool_that_cannot_be_filled_says_so():
 
     assert not on.claims()
     assert "ReplicasMissing" in {reason for _, reason, _ in on.said.events}
+
+
+def test_drifted_nodes_whose_replacements_cannot_be_had_are_left_in_peace():
+    """The first one shows that there is no quota: the others are not even marked."""
+    on = stage.Stage()
+    on.node_pool(replicas=3, budgets=[{"nodes": "100%"}])
+    passes(on, 2)
+    drift(on)
+    on.world.places["default"].quota = {"vcpus": 0, "memory_mb": 0, "instances": 0}
+    passes(on)
+
+    chosen = [name for name, claim in on.claims().items() if conditions.is_true(claim, "DisruptionReason")]
+    assert len(chosen) <= 1
+    assert len(staying(on)) == 3
