@@ -22,6 +22,13 @@ Mask = NDArray[np.bool_]
 UNLIMITED = 1 << 40
 
 
+FREE = 1e-6
+"""
+Micro-euro per hour that a node costs at the least: what pods are worth is held against the price of a node again and again. A
+thousand nodes that cost nothing are together far from the one micro-euro that a bound is rounded up by.
+"""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostRules:
     """
@@ -154,7 +161,7 @@ def make(problem: problems.Problem, offers: Ints, classes: Mask) -> Field:
     ok = problem.offer_ok[:, offers] & classes[:, None]
     fits = (problem.requests[:, None, :] <= problem.offer_room[None, offers, :]).all(axis=2)
     ok &= fits
-    cost = problem.prices[offers].astype(np.float64) + problem.node_charge
+    cost = np.maximum(problem.prices[offers].astype(np.float64) + problem.node_charge, FREE)
     useful = ok.any(axis=0)
     offers, room, ok, cost = offers[useful], room[useful], ok[:, useful], cost[useful]
     caps = [c.per_offer[offers] for c in problem.caps]

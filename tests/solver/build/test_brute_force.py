@@ -7,6 +7,7 @@ all scheduling rules together, compiled as any other.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import pytest
@@ -74,6 +75,19 @@ def test_the_search_finds_it_and_says_so(first: int):
 
             assert found.optimal, seed
             assert evaluate.violations(of, found.solution) == [], seed
+            assert found.value == evaluate.value(of, found.solution) == brute.best(of)[1], seed
+
+
+def test_nodes_that_cost_nothing():
+    """Every other offer is free and nodes have no charge: a catalogue may say so of what is paid for already."""
+    for seed in range(100):
+        drawn = random_problems.provisioning(seed)
+        offers = tuple(dataclasses.replace(o, price=o.price * (n % 2)) for n, o in enumerate(drawn.offers))
+        of = dataclasses.replace(drawn, offers=offers, node_charge=0)
+        if of.classes:
+            found = search(of)
+
+            assert found.optimal, seed
             assert found.value == evaluate.value(of, found.solution) == brute.best(of)[1], seed
 
 
