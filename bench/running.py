@@ -15,11 +15,15 @@ DAEMONS = {"cpu": 250, "memory": 400 << 20}
 _CONDITIONS = ("Launched", "Registered", "Initialized", "Consolidatable")
 
 
-def node(name: str, flavor: str, known: catalogue.Catalogue, pool: str = "general") -> list[Manifest]:
-    """A node that may be consolidated, its claim, and the pods of both DaemonSets on it."""
+def node(
+    name: str, flavor: str, known: catalogue.Catalogue, pool: str = "general", zone: str | None = None
+) -> list[Manifest]:
+    """A node that may be consolidated, its claim, and the pods of both DaemonSets on it; in the one zone if none is named."""
     machine = known.flavors[flavor]
-    (zone,) = {o.zone for o in known.offerings(workloads.ONE_ZONE) if o.flavor.name == flavor}
-    own = labels.flavor_labels(machine) | labels.offering_labels(workloads.ONE_ZONE, zone)
+    region = workloads.THREE_ZONES if zone in workloads.ZONES else workloads.ONE_ZONE
+    if zone is None:
+        (zone,) = {o.zone for o in known.offerings(region) if o.flavor.name == flavor}
+    own = labels.flavor_labels(machine) | labels.offering_labels(region, zone)
     own |= {labels.NODEPOOL: pool, labels.CAPACITY_TYPE: "on-demand"}
     amounts = {
         "capacity": {r: _quantity(r, a) for r, a in machine.capacity.items()},
