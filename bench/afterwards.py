@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from bench import running, workloads
+from bench import run, running, workloads
+from bench.measured import Results
 from bench.peers import karpenter
 from catalog import catalogue
 
@@ -24,7 +24,6 @@ DISRUPTION = {
     "consolidationPolicy": "WhenEmptyOrUnderutilized",
     "budgets": [{"nodes": "100%"}],
 }
-RESULTS = Path(__file__).parent / "results" / "results.json"
 
 
 def provisioned(manifests: list[workloads.Manifest], known: catalogue.Catalogue) -> list[workloads.Manifest]:
@@ -54,15 +53,9 @@ def consolidated(objects: list[workloads.Manifest]) -> Json:
 
 def ours(name: str, seed: int) -> float | None:
     """What the bench's last plan for a workload and seed costs, EUR/h, where it has been measured."""
-    kept = json.loads(RESULTS.read_text())["results"] if RESULTS.exists() else []
-    return next(
-        (
-            r["runs"][-1]["cost"] / 1e6
-            for r in kept
-            if (r["workload"], r["seed"], r["what"]) == (name, seed, "search") and "runs" in r
-        ),
-        None,
-    )
+    kept = json.loads(run.KEPT.read_text()) if run.KEPT.exists() else {"results": []}
+    search = Results(kept).of.get((name, seed, "search"), {})
+    return search["runs"][-1]["cost"] / 1e6 if "runs" in search else None
 
 
 def main() -> None:
