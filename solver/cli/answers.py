@@ -102,6 +102,8 @@ def side_by_side(named: Sequence[comparison.Named], output: str, again: str) -> 
     if output in DUMPS:
         return DUMPS[output](comparison.to_document(named))
     parts = [comparison.table(named, what="SCENARIO")]
+    if output == "table" and (notes := comparison.own_notes(named)):
+        parts.append("".join(f"note: {name}: {note}\n" for name, note in notes))
     if output == "wide":
         parts += [f"== {name}\n\n{people.show(plan, wide=True)}" for name, plan in named]
     return "\n".join([*parts, *([f"again: {again}\n"] if again else [])])

@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -42,6 +43,8 @@ FLAGS = (
 """Flags that a scenario may set, as they are called on the command line."""
 
 Values = dict[str, Any]
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 def read(path: str, ctx: click.Context, given: Values) -> dict[str, Values]:
@@ -85,8 +88,35 @@ def read(path: str, ctx: click.Context, given: Values) -> dict[str, Values]:
     return result
 
 
+def asked(path: str, of: Mapping[str, A], ask: Callable[[A], T]) -> dict[str, T]:
+    """
+    What `ask` makes of each scenario.
+
+    Raises `errors.Wrong` with all that is wrong: what every scenario meets once, the rest with the name of its scenario.
+    """
+    found: dict[str, T] = {}
+    wrong: dict[str, list[str]] = {}
+    for name, each in of.items():
+        try:
+            found[name] = ask(each)
+        except errors.Wrong as error:
+            wrong[name] = error.problems
+    if not wrong:
+        return found
+    everywhere = [each for each in next(iter(wrong.values())) if all(each in wrong.get(name, ()) for name in of)]
+    own = [
+        f"{path}, scenario {name}: {each}"
+        for name, problems in wrong.items()
+        for each in problems
+        if each not in everywhere
+    ]
+    raise errors.Wrong([*everywhere, *own])
+
+
 def _value(option: click.Parameter, value: Any, ctx: click.Context, given: Any) -> Any:
     """What the flag means with this value; lists are for repeatable flags and come after those given."""
+    if value is None or isinstance(value, (bool, dict)):
+        raise click.BadParameter("has no value; write one as on the command line")
     texts = [str(each) for each in value] if isinstance(value, list) else [str(value)]
     if option.multiple:
         return (*given, *(option.type_cast_value(ctx, texts)))

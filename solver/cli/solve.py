@@ -191,10 +191,10 @@ def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask, wa
     """Answer the same question under each scenario of a file, and show them side by side."""
     from solver.cli import answers, scenarios
 
-    found = scenarios.read(given["scenarios"], ctx, given)
-    asked = {name: ask(values) for name, values in found.items()}
+    path = given["scenarios"]
+    asked = scenarios.asked(path, scenarios.read(path, ctx, given), ask)
     with answers.searching(warm, debug=bool((ctx.obj or {}).get("debug"))) as search:
-        named = [(name, search.plan(each)) for name, each in asked.items()]
+        named = list(scenarios.asked(path, asked, search.plan).items())
     click.echo(answers.side_by_side(named, given["output"], _again(given["seed"])), nl=False)
     if search.interrupted:
         ctx.exit(errors.INTERRUPTED)

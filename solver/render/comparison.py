@@ -33,6 +33,12 @@ def table(named: Sequence[Named], *, what: str = HEADS[0]) -> str:
     return columns.table([what, *HEADS[1:]], [cells(each, named[0]) for each in named], right=RIGHT)
 
 
+def own_notes(named: Sequence[Named]) -> list[tuple[str, str]]:
+    """What is noted of some answers and not of all, with the names of those."""
+    shared = set(named[0][1].notes).intersection(*(plan.notes for _, plan in named))
+    return [(name, note) for name, plan in named for note in plan.notes if note not in shared]
+
+
 def cells(each: Named, first: Named) -> tuple[str, ...]:
     """The cells of one answer, as in `HEADS`."""
     name, plan = each

@@ -216,7 +216,16 @@ SCENARIOS: list[tuple[str, str]] = [
     ("a: {region: [GRA7, GRA9]}\n", "scenario a, region: takes one value, not a list"),
     ("a: {quota: cpus=3}\n", "scenario a, quota: 'cpus=3' is not one of vcpus=N, memory=Q, instances=N"),
     ("a: {weights: light}\n", "scenario a, weights: 'light' is not one of 'strict', 'price'"),
-    ("a: {scale: deployment/other=3}\n", 'there is no Deployment "other" in the input'),
+    (
+        "a: {scale: deployment/other=3}\nb: {}\n",
+        'scenarios.yaml, scenario a: --scale deployment/other=3: there is no Deployment "other" in the input',
+    ),
+    (
+        "a: {}\nb: {catalog: /nowhere.csv}\n",
+        "scenarios.yaml, scenario b: /nowhere.csv: cannot read this catalogue file",
+    ),
+    ("a: {}\nb: {region: GRA99}\n", 'scenarios.yaml, scenario b: unknown region "GRA99": did you mean GRA9'),
+    ("a: {without-zone: }\n", "scenario a, without-zone: has no value; write one as on the command line"),
     ("a: [", "line 2, column 1: not valid YAML"),
 ]
 
@@ -286,3 +295,16 @@ def test_a_region_that_another_one_stands_for(capsys, monkeypatch, tmp_path: Pat
     path.write_text(yaml.safe_dump_all([POOL, make.with_field(CLASS, "spec.region", "GRA99"), POD]))
 
     assert run(capsys, monkeypatch, "solve", "-f", str(path), "--region", "GRA11").code == 0
+
+
+def test_all_problems_of_scenarios_at_once(capsys, monkeypatch, tmp_path: Path):
+    """What is wrong with the input is said once, the rest with the scenario that it is about."""
+    bad, path = tmp_path / "input.yaml", tmp_path / "scenarios.yaml"
+    bad.write_text(yaml.safe_dump_all([CLASS, POOL, make.pod(nodeName=1)]))
+    path.write_text("a: {}\nb: {catalog: /nowhere.csv}\nc: {scale: deployment/web=2}\n")
+    lines = run(capsys, monkeypatch, "solve", "-f", str(bad), "--scenarios", str(path)).err.splitlines()
+
+    assert [line.split(": ")[1].removeprefix(f"{tmp_path}/") for line in lines] == [
+        "input.yaml, document 3, Pod default/web, spec.nodeName",
+        "scenarios.yaml, scenario c",
+    ]

@@ -294,6 +294,16 @@ def test_scenarios_are_compared_in_one_table(solve, tmp_path: Path):
         jsonschema.validate(plan, SCHEMA)
 
 
+def test_a_scenario_that_changes_nothing_says_so(solve, tmp_path: Path):
+    """A zone that the region does not have is noted below the table, for the scenario that names it."""
+    path = tmp_path / "scenarios.yaml"
+    path.write_text("as it is: {}\nzone gone: {without-zone: gra11-x1}\n")
+    out = solve("-f", INFLATE, "--scenarios", str(path)).out
+
+    assert 'note: zone gone: region GRA11 has no zone "gra11-x1": write "nova"\n' in out
+    assert out.count("note: ") == 1
+
+
 def test_scenarios_read_standard_input_once(solve, tmp_path: Path):
     """All scenarios ask about the same manifests, also when these come through a pipe."""
     path = tmp_path / "scenarios.yaml"
