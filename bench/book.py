@@ -24,8 +24,12 @@ class Book:
         self._file, self._sitting, self._again, self._patience = file, sitting, again, patience
 
     def known(self, name: str, seed: int, what: str, problem: str) -> bool:
-        """Whether it is measured already, on the same problem, and need not be again."""
-        return not self._again and any(r.get("problem", problem) == problem for r in self._found(name, seed, what))
+        """Whether it is measured already and need not be again: on the same problem, a peer for whatever seed."""
+        ours = what in ("search", "growth")
+        there = self._found(name, seed, what) if ours else [r for r in self.kept["results"] if "error" not in r]
+        return not self._again and any(
+            (r["workload"], r["what"], r.get("problem", problem)) == (name, what, problem) for r in there
+        )
 
     def slow(self, name: str, seed: int, peer: str) -> str | None:
         """Why a peer is not asked about another seed of a workload, or None."""

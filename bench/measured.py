@@ -31,12 +31,19 @@ class Results:
         return [r for (n, _, what), r in self.of.items() if n == name and what == "search" and "runs" in r]
 
     def peer(self, search: Json, what: str) -> Json | None:
-        """A peer's last answer to the problem of one of our measurements, when there is one."""
-        found = self.of.get((search["workload"], search["seed"], what), {})
-        if found.get("problem") != search.get("problem"):
-            return None
+        """A peer's last answer to the problem of one of our measurements, when there is one; T5000 is one for all seeds."""
+        found = self.answer(search, what)
         last: Json = found.get("runs", [found])[-1]
         return last if last.get("cost") else None
+
+    def answer(self, search: Json, what: str) -> Json:
+        """A peer's whole answer, empty when there is none."""
+        same = [
+            r
+            for (name, _, peer), r in self.of.items()
+            if (name, peer, r.get("problem")) == (search["workload"], what, search.get("problem"))
+        ]
+        return min(same, key=lambda r: r["seed"] != search["seed"], default={})
 
     def timed(self, search: Json, what: str) -> Json | None:
         """A peer's last answer where its seconds count: nothing else was at work on the machine."""

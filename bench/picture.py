@@ -57,7 +57,7 @@ def _panel(results: Results, name: str, left: int, top: int) -> list[str]:
         for what in ("karpenter", "first-fit", "direct"):
             if results.timed(search, what) is None:
                 continue
-            found = results.of[name, search["seed"], what]
+            found = results.answer(search, what)
             parts += [
                 _dot(run["seconds"], over(run["cost"], bound), left, top, what)
                 for run in found.get("runs", [found])

@@ -25,6 +25,9 @@ ANSWER: Json = {
 }
 
 
+RUNS: Json = {"first": ANSWER, "runs": [ANSWER], "rss_mb": 150.0, "process_wall": 5.5}
+
+
 def sitting(file: Path, date: str = "monday", *, again: bool = False, patience: float = 60.0) -> book.Book:
     """A sitting that goes on where the file ends."""
     earlier = json.loads(file.read_text()) if file.exists() else None
@@ -49,10 +52,18 @@ def test_a_later_sitting_measures_what_is_missing(file: Path):
     resumed = sitting(file, "tuesday")
 
     assert resumed.known("K2000", 1, "karpenter", "p")
-    assert not resumed.known("K2000", 2, "karpenter", "p")
+    assert not resumed.known("K2000", 2, "karpenter", "of seed 2")
     assert not resumed.known("K2000", 1, "first-fit", "p")
     assert not resumed.known("K2000", 1, "karpenter", "q")
     assert not sitting(file, again=True).known("K2000", 1, "karpenter", "p")
+
+
+def test_a_peer_is_asked_once_about_a_problem_that_is_the_same_for_all_seeds(file: Path):
+    """As T5000 is; our own search has a seed of its own."""
+    sitting(file).keep({**ANSWER, "what": "search"} | RUNS)
+
+    assert sitting(file).known("K2000", 2, "karpenter", "p")
+    assert not sitting(file).known("K2000", 2, "search", "p")
 
 
 def test_answers_are_kept_with_their_sitting(file: Path):
@@ -72,7 +83,7 @@ def test_a_failure_replaces_no_answer(file: Path):
     again.keep({**broken, "seed": 2})
 
     assert [(r["seed"], "error" in r) for r in kept(file)] == [(1, False), (2, True)]
-    assert not sitting(file).known("K2000", 2, "karpenter", "p")
+    assert not sitting(file).known("K2000", 2, "karpenter", "of seed 2")
 
 
 def test_a_slow_peer_is_not_asked_about_another_seed_without_patience(file: Path):

@@ -26,12 +26,12 @@ def run(cost: float, seconds: float = 1.0, **more: Any) -> Json:
 def ours(seed: int, first: float, after: float, workload: str = "KD2000") -> Json:
     """Our plans: the first one after 0.1 s, one after 5 s."""
     found = {"first": run(first, 0.1), "runs": [run(after, 5.0, until=5.0)], "process_wall": 5.5, "rss_mb": 150.0}
-    return {"workload": workload, "seed": seed, "what": "search", "problem": "p", **found}
+    return {"workload": workload, "seed": seed, "what": "search", "problem": f"p{seed}", **found}
 
 
 def karpenter(seed: int, cost: float, workload: str = "KD2000", **more: Any) -> Json:
     """An answer of Karpenter after 2 s with one worker."""
-    found = {"problem": "p", "workers": {"1": 2.0, "2": 3.0}, "timed_out": 0, "said_cost": cost * 1e6, **more}
+    found = {"problem": f"p{seed}", "workers": {"1": 2.0, "2": 3.0}, "timed_out": 0, "said_cost": cost * 1e6, **more}
     return {"workload": workload, "seed": seed, "what": "karpenter", **run(cost, 2.0), **found}
 
 
