@@ -130,7 +130,7 @@ class Engine:
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)
             with futures.ThreadPoolExecutor(1) as beside:
-                if len(work) == 1 and neighbourhood.fine(work[0]):
+                if len(work) == 1 and neighbourhood.stepped(work[0]):
                     self.count_nodes(whole, beside)
                 self.improve(work, sharing, packer, beside)
             self.counted()

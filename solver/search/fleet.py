@@ -17,8 +17,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.search import compact, knapsack, linear
 from solver.search import field as fields
-from solver.search import knapsack, linear
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,19 +65,45 @@ def bound(
     unit = np.maximum(room.max(axis=0), 1e-9)
     request = field.requests[there][:, axes] / unit
     demand = Demand(request, counts[there].astype(np.float64), field.ok[there])
-    if len(there) > CLASSES and len(axes) == 2:
+    apart = len(there) <= CLASSES or len(axes) < 2
+    if not apart:
         demand = split(demand)
     program, nodes = _program(demand, room / unit, field.cost)
+    if apart:
+        _add_large(program, demand, room / unit, nodes)
     whole = np.zeros(len(program.cost), dtype=bool)
     whole[nodes] = True
     answer = linear.solve_mixed(
-        program, whole, time_limit=time_limit, node_limit=NODES if deterministic else None, gap=1e-6, seed=seed
+        program,
+        whole,
+        time_limit=time_limit,
+        node_limit=NODES if deterministic else None,
+        gap=1e-6,
+        seed=seed,
+        tree=True,
     )
     if not np.isfinite(answer.bound):
         return None
     # Prices are whole numbers of some step, and so is what a fleet costs.
     step = float(np.gcd.reduce(np.rint(field.cost).astype(np.int64)))
     return math.ceil(answer.bound * float(field.cost.max()) * (1 - SAFE) / step) * step
+
+
+def _add_large(program: linear.Program, demand: Demand, room: Floats, nodes: Ints) -> None:
+    """Dual feasible rows (`compact`) for kinds and amounts of which single pods take much; classes stand for themselves."""
+    volume, kind = np.nonzero(demand.ok)
+    share = demand.request[volume] / np.maximum(room[kind], 1e-12)
+    for amount in range(room.shape[1]):
+        large = np.unique(kind[share[:, amount] > compact.BIG_POD])
+        if not len(large):
+            continue
+        row = np.full(len(room), -1, dtype=np.int64)
+        inside = np.isin(kind, large)
+        for order in (1, 2, 3):
+            row[large] = program.add_rows(np.full(len(large), -np.inf), np.zeros(len(large)))
+            taken = compact.dual_feasible(share[inside, amount], order) * demand.volume[volume[inside]]
+            program.add_entries(row[kind[inside]], np.flatnonzero(inside), taken)
+            program.add_entries(row[large], nodes[large], np.full(len(large), -1.0))
 
 
 def split(demand: Demand) -> Demand:

@@ -47,6 +47,11 @@ def fine(cell: cells.Cell) -> bool:
     return cell.field.host.empty and bool(cell.counts.sum() >= FINE * len(cell.packing.kind))
 
 
+def stepped(cell: cells.Cell) -> bool:
+    """Whether whole numbers of nodes say more than fractions do: where these are filled up, and where there are few."""
+    return fine(cell) or (cell.field.host.empty and len(cell.packing.kind) <= FEW_NODES)
+
+
 def diving(cell: cells.Cell) -> bool:
     """Whether nearly all neighbourhoods of a cell with columns dive."""
     return not cell.field.host.empty and bool(np.count_nonzero(cell.counts) <= DIVED_CLASSES)

@@ -113,6 +113,8 @@ class Small:
 
     def walk(self, found: walk.Walk) -> None:
         """Covers that cost little more than the bound first, then those below the incumbent."""
+        if not self.known.unplaced():
+            self.known.lift(found.least() - self.known.most_charges())
         for share in WITHIN:
             top = self.known.value.cost - 1
             upper = min(top, found.least() * (1 + share))

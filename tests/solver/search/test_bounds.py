@@ -132,6 +132,14 @@ def effort(rounds: int) -> columns.Effort:
     return columns.Effort(lambda: next(asked, None) is None, lambda _: None, seed=0, workers=1)
 
 
+def test_whole_nodes_hold_one_pod_above_half_of_them_each():
+    """Sums of amounts would have two nodes for three such pods."""
+    problem = tiny.problem([tiny.pods("c", 3, (6, 1))], [tiny.offer(10, (10, 10))])
+    field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
+
+    assert fleet.bound(field, problem.counts, time_limit=20, deterministic=True) == 30
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("charge", [0, 5])
 @pytest.mark.parametrize("make", [random_field, capped_field])
