@@ -15,6 +15,7 @@ The one way to the API server: raw JSON over urllib3, with the official client's
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from urllib.parse import urlencode
 import kubernetes.client
 import kubernetes.config
 import urllib3
+import yaml
 
 from controller.kube import kinds
 
@@ -131,8 +133,20 @@ def connection(kubeconfig: str | None, context: str | None) -> kubernetes.client
             load.load_incluster_config(client_configuration=made)
         except kubernetes.config.ConfigException:
             load.load_kube_config(client_configuration=made)
-    except (kubernetes.config.ConfigException, OSError) as error:
-        raise UnreachableError(f"no access to a cluster: {error}; give --kubeconfig or run inside one") from None
+    except (
+        kubernetes.config.ConfigException,
+        OSError,
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+    ) as error:
+        file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise UnreachableError(
+            f"no access to a cluster: {file}: {reason}; give --kubeconfig and --context, or run inside one"
+        ) from None
     return made
 
 
