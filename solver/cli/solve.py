@@ -50,7 +50,11 @@ SIDE_BY_SIDE = ("table", "wide", "json", "yaml")
 @click.option(
     "--seed", type=values.Whole(min=0, max=2**31 - 1), default=0, show_default=True, help="Seed of the search."
 )
-@click.option("--deterministic", is_flag=True, help="Same input, same seed: byte-identical plan, times printed as 0.")
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Byte-identical plans: rounds are counted instead of seconds, and all times are 0.",
+)
 @click.option(
     "--gap",
     type=values.Number(most=1),
