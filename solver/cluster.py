@@ -192,11 +192,11 @@ class Pod:
     unscheduled_reason: str | None = None
     synthetic: bool = False
     """Stands for a replica of a workload that had no pods of its own in the input."""
+    key: str = dataclasses.field(init=False, repr=False, compare=False)
+    """`namespace/name`."""
 
-    @property
-    def key(self) -> str:
-        """`namespace/name`."""
-        return f"{self.namespace}/{self.name}"
+    def __post_init__(self) -> None:
+        self.key = f"{self.namespace}/{self.name}"
 
 
 @dataclasses.dataclass(slots=True)

@@ -33,7 +33,7 @@ def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Optio
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-_OWN = ("namespace", "name", "uid", "created", "started")
+_OWN = ("namespace", "name", "key", "uid", "created", "started")
 """Fields that differ from pod to pod; values of all others recur, and each is written once."""
 _RECURRING = tuple(field.name for field in dataclasses.fields(cluster.Pod) if field.name not in _OWN)
 _OBJECTS = ("spec", "labels", "annotations")

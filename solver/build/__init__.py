@@ -140,10 +140,11 @@ def build_problem(
         if place.name in leave.removable
     }
 
-    known_peers = _peers(of, waiting, residents, on_place)
+    alike = classes.together(waiting)
+    known_peers = _peers(of, [pods[0] for pods in alike], residents, on_place)
     running = peers.running(on_place, len(existing), known_peers, of.daemon_sets.values())
     levels = _levels(existing, residents, leave)
-    pod_classes = classes.classes(waiting, residents, known_peers, claims, running, levels, turns)
+    pod_classes = classes.classes(alike, residents, known_peers, claims, running, levels, turns)
 
     sets = daemons.of_cluster(of)
     usage = templates.usage(existing)
@@ -207,6 +208,8 @@ def _existing(
 ) -> tuple[list[context.Place], Sequence[cluster.Pod]]:
     """The places that stay, with the pods on them, and the pods that wait."""
     found = places.existing(of, known)
+    if not found:
+        return [], waiting
     moving = {pod.key for pod in waiting}
     on_node: dict[str, list[cluster.Pod]] = {place.name: place.pods for place in found}
     for pod in of.pods.values():
@@ -250,7 +253,7 @@ def _peers(
     residents: Mapping[int, Sequence[cluster.Pod]],
     on_place: Sequence[tuple[cluster.Pod, int]],
 ) -> peers.Peers:
-    """All pods by what selectors can see of them."""
+    """Pods by what selectors can see of them; of those that wait one for each namespace, spec and labels is enough."""
     planned = [*waiting, *itertools.chain.from_iterable(residents.values())]
     asking = {id(pod.spec): pod.spec for pod in planned}
     guarding = {id(pod.spec): pod.spec for pod, _ in on_place if pod.spec.anti_affinity}

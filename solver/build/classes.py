@@ -25,8 +25,19 @@ class _Alike:
     residents: dict[int, list[str]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
 
 
+Together = Sequence[Sequence[cluster.Pod]]
+
+
+def together(pods: Iterable[cluster.Pod]) -> list[list[cluster.Pod]]:
+    """Pods that share namespace, spec and labels, each with the others, in the order of the input."""
+    found: dict[tuple[int, int, str], list[cluster.Pod]] = collections.defaultdict(list)
+    for pod in pods:
+        found[id(pod.spec), id(pod.labels), pod.namespace].append(pod)
+    return list(found.values())
+
+
 def classes(
-    waiting: Sequence[cluster.Pod],
+    waiting: Together,
     residents: Mapping[int, Sequence[cluster.Pod]],
     known: peers.Peers,
     claims: storage.Usage,
@@ -60,8 +71,8 @@ def classes(
             labels=each.first.labels,
             kind=each.kind,
             volumes=each.volumes,
-            pods=tuple(sorted(each.pods, key=_by_ordinal)),
-            residents={place: tuple(sorted(pods, key=_by_ordinal)) for place, pods in sorted(each.residents.items())},
+            pods=_in_order(each.pods),
+            residents={place: _in_order(pods) for place, pods in sorted(each.residents.items())},
             level=each.level,
             turn=each.turn,
         )
@@ -70,14 +81,13 @@ def classes(
     return tuple(sorted(found, key=lambda each: (-each.spec.priority, each.name)))
 
 
-def _by_ordinal(key: str) -> tuple[str, int, str]:
-    """Order of pods by name, web-2 before web-10: where not all find a place, the last replicas are left out."""
-    stem, _, ordinal = key.rpartition("-")
-    return (stem, int(ordinal), key) if ordinal.isdecimal() else (key, -1, key)
+def _in_order(keys: Iterable[str]) -> tuple[str, ...]:
+    """Pods by name, web-2 before web-10: where not all find a place, the last replicas are left out."""
+    return tuple(sorted(sorted(keys), key=len))
 
 
 def _alike(
-    waiting: Sequence[cluster.Pod],
+    waiting: Together,
     residents: Mapping[int, Sequence[cluster.Pod]],
     known: peers.Peers,
     claims: storage.Usage,
@@ -98,10 +108,15 @@ def _alike(
             alike = found[key] = _Alike(pod, kind, volumes, level, turn)
         return alike
 
-    for pod in waiting:
-        same(pod).pods.append(pod.key)
-    for place, pods in residents.items():
-        for pod in pods:
+    for pods in waiting:
+        spec = pods[0].spec
+        if levels or turns or spec.claims or spec.ephemeral_claims:
+            for pod in pods:
+                same(pod).pods.append(pod.key)
+        else:
+            same(pods[0]).pods += [pod.key for pod in pods]
+    for place, there in residents.items():
+        for pod in there:
             same(pod).residents[place].append(pod.key)
     return list(found.values())
 

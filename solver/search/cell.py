@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import cells as splits
 from solver.search import columns as patterns
-from solver.search import compact, existing, merge, pack, params, quota, shapes
+from solver.search import compact, existing, merge, opening, pack, params, quota, shapes
 from solver.search import dive as dives
 from solver.search import field as fields
 
@@ -195,10 +195,28 @@ class CellPacker:
             cell.packing = warm
             return
         started = self.budget.spent()
-        cell.packing = cell.packer.construct(cell.counts, cell.volumes, cell.merged, cell.limits)
+        opened = self._opened(cell) if opening.applies(cell.field, cell.counts, cell.volumes) else None
+        cell.packing = opened or cell.packer.construct(cell.counts, cell.volumes, cell.merged, cell.limits)
         cell.took = self.budget.spent() - started
         if warm is not None and warm.cost(cell.field) < cell.cost() and not warm.left.any():
             cell.packing = warm
+
+    def _opened(self, cell: Cell) -> pack.Packing | None:
+        """New nodes for a cell with few classes from patterns."""
+        packer = cell.packer
+        assert packer is not None
+        assert cell.volumes is not None
+        assert cell.merged is not None
+        # Worths of the relaxation are the better ones to begin column generation from.
+        value, cost = packer.value, packer.cost
+        charge = self.narrow.node_charge
+        begun = opening.begin(packer, cell.counts, cell.volumes, cell.merged, cell.limits, self.budget, charge)
+        packing = None if begun is None else begun.joined(self.pack_rest(cell, begun.left, begun.kind))
+        packer.value, packer.cost = value, cost
+        if packing is None or packing.left.any():
+            return None
+        packer.shrink(packing.kind, packing.counts, cell.limits)
+        return packing
 
     def _pack_warm(self, cell: Cell) -> pack.Packing | None:
         """The nodes of a cell that the solution to start from has, and new ones for the pods that these do not hold."""

@@ -28,7 +28,7 @@ REPEAT, REPEAT_AGAIN = 0.7, 0.25
 TAKEN = 24
 BATCH, LEAST_BATCH = 128, 16
 """Nodes filled at once for the classes of one kind, and for a group of these at least."""
-POLISH = 10
+POLISH = 5
 WIDTH = 64
 TAIL_WORTH = 0.9
 COVER_NODES = 8
@@ -102,15 +102,8 @@ class Packer:
         """
         Fill each kind with the pods that the relaxation gives it, then cover what is left over, all within limits.
         """
-        free, whole = counts.astype(np.float64).copy(), limits
-        chosen: list[int] = []
-        quotas: list[Floats] = []
-        for kind in np.argsort(-volumes.nodes * self.field.cost):
-            quota = merged.quota(volumes.volume[:, kind], free) * self.field.ok[:, kind]
-            if volumes.nodes[kind] >= 0.5 and quota.any():
-                chosen.append(int(kind))
-                quotas.append(quota)
-                free -= quota
+        whole = limits
+        chosen, quotas = self._quotas(counts.astype(np.float64), volumes, merged)
         left = counts.astype(np.float64).copy()
         kinds: list[Ints] = []
         rows: list[NDArray[np.int32]] = []
@@ -128,6 +121,30 @@ class Packer:
         result = Packing(np.concatenate(kinds), np.concatenate(rows), left_over.astype(np.int64))
         self.shrink(result.kind, result.counts, whole)
         return result
+
+    def sketch(
+        self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, part: float
+    ) -> tuple[Ints, NDArray[np.int32]]:
+        """Kinds (P,) and pods (P, C) of nodes as the relaxation would fill them if there were only this `part` of all pods."""
+        chosen, quotas = self._quotas(np.ceil(part * counts), volumes, merged, part)
+        rows = [patterns.astype(np.int32) for patterns, _ in self._fill_kinds(chosen, quotas)]
+        kinds = np.repeat(np.array(chosen, dtype=np.int64), [len(own) for own in rows])
+        return kinds, np.concatenate([np.zeros((0, len(counts)), dtype=np.int32), *rows])
+
+    def _quotas(
+        self, free: Floats, volumes: compact.Volumes, merged: merge.Merged, part: float = 1.0
+    ) -> tuple[list[int], list[Floats]]:
+        """Kinds of which the relaxation's `part` uses half a node at least, and the pods (C,) out of `free` that each gets."""
+        free = free.copy()
+        chosen: list[int] = []
+        quotas: list[Floats] = []
+        for kind in np.argsort(-volumes.nodes * self.field.cost):
+            quota = merged.quota(part * volumes.volume[:, kind], free) * self.field.ok[:, kind]
+            if part * volumes.nodes[kind] >= 0.5 and quota.any():
+                chosen.append(int(kind))
+                quotas.append(quota)
+                free -= quota
+        return chosen, quotas
 
     def _fill_kinds(self, kinds: Sequence[int], quotas: Sequence[Floats]) -> list[tuple[Floats, Ints]]:
         """
