@@ -19,6 +19,7 @@ from controller import metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import claims as claims_of
 from controller.loops import commands, demands, lastplan, marks, placement, question, static
+from crds import disruption as disruptions
 from crds import duration, nodepool, validation
 from solver import cluster
 from solver import plan as plans
@@ -35,7 +36,7 @@ BUDGET_SILENCE = 60.0
 WOULD_SILENCE = 900.0
 """For how long a dry run does not repeat what it would do about a node."""
 
-_REASONS: tuple[nodepool.Reason, ...] = ("Empty", "Drifted", "Underutilized")
+_REASONS: tuple[disruptions.Reason, ...] = ("Empty", "Drifted", "Underutilized")
 _BUDGET = choice.BUDGET.partition("{")[0]
 _BLOCKED = (
     "Node isn't initialized",

@@ -10,9 +10,10 @@ from controller import metrics, names, world
 from controller.kube import conditions, kinds
 from controller.loops import nodepools
 from controller.observe import values
-from crds import nodepool, validation
+from crds import disruption as disruptions
+from crds import validation
 
-REASONS: tuple[nodepool.Reason, ...] = ("Empty", "Drifted", "Underutilized")
+REASONS: tuple[disruptions.Reason, ...] = ("Empty", "Drifted", "Underutilized")
 
 
 def families(shared: world.World) -> Iterator[core.Metric]:
