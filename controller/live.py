@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import yaml
 
 from controller.kube import api as apis
 from controller.kube import kinds
 from solver.cli import errors
+from solver.snapshot import yamltext
 
 Manifest = dict[str, Any]
 
@@ -83,4 +83,4 @@ def snapshot(kubeconfig: str | None, context: str | None) -> None:
     Read-only. Secrets are never included; environment, commands and arguments of containers are left out.
     """
     found = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects(kubeconfig, context)}
-    click.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(yamltext.dump([found]), nl=False)

@@ -6,13 +6,13 @@ import json
 import time
 
 import click
-import yaml
 
 from controller import settings
 from controller.kube import api as apis
 from controller.kube import conditions, kinds
 from controller.loops import lastplan
 from solver.cli import errors
+from solver.snapshot import yamltext
 
 
 @click.command(short_help="Show the controller's last plan.")
@@ -52,7 +52,7 @@ def shown(data: dict[str, str], output: str, now: float) -> str:
     if output == "json":
         return json.dumps(json.loads(data[lastplan.DOCUMENT]), indent=2, ensure_ascii=False) + "\n"
     if output == "yaml":
-        return str(yaml.safe_dump(json.loads(data[lastplan.DOCUMENT]), sort_keys=False, allow_unicode=True))
+        return yamltext.dump([json.loads(data[lastplan.DOCUMENT])])
     made = conditions.seconds(data[lastplan.TIME])
     age = _age(now - (now if made is None else made))
     return lastplan.heading(data, age) + data[lastplan.TEXT]

@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from crds import quantity
 from solver import cluster
 from solver import plan as plans
 from solver.render import money
+from solver.snapshot import yamltext
 
 API_VERSION = "karpenter.ovhcloud.sh/plan.v1alpha1"
 KIND = "Plan"
@@ -89,7 +88,7 @@ def to_json(document: Document) -> str:
 
 def to_yaml(document: Document) -> str:
     """A document as YAML."""
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+    return yamltext.dump([document])
 
 
 def amounts(values: Mapping[str, int]) -> dict[str, str]:

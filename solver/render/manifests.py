@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from crds import duration
 from solver import plan as plans
 from solver.render import document
+from solver.snapshot import yamltext
 
 
 def node_claim(node: plans.NewNode) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def node_claim(node: plans.NewNode) -> dict[str, Any]:
 
 def to_yaml(plan: plans.Plan) -> str:
     """All NodeClaims of a plan as multi-document YAML."""
-    return str(yaml.safe_dump_all((node_claim(n) for n in plan.create), sort_keys=False, allow_unicode=True))
+    return yamltext.dump(node_claim(n) for n in plan.create)
 
 
 def names(plan: plans.Plan) -> str:

@@ -1,5 +1,5 @@
 """
-YAML as Kubernetes reads it, as plain JSON values.
+YAML as Kubernetes reads it, as plain JSON values; and written so that Kubernetes reads it back.
 
 libyaml finds the events, and the values are built straight from them: no nodes, no tags, no Python objects. Plain
 scalars mean what they mean to kubectl (sigs.k8s.io/yaml): booleans, numbers and null of YAML 1.1, among them `yes`,
@@ -9,7 +9,7 @@ scalars mean what they mean to kubectl (sigs.k8s.io/yaml): booleans, numbers and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -227,3 +227,24 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: bytes) -> YamlError:
     else:
         hint = "correct the text there"
     return YamlError(f"line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({what})", hint, mark.line + 1)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes every value in full, and in quotes each text that Kubernetes would take for something else."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _text(dumper: Any, text: str) -> Any:
+    # PyYAML quotes what PyYAML reads otherwise: not y and n, and not 1234e56, which is a commit here and a number there.
+    style = None if isinstance(plain(text), str) else "'"
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(values: Iterable[Any]) -> str:
+    """Documents of plain JSON values, keys in their order, as `documents` reads them back."""
+    return str(yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))

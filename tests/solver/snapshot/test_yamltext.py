@@ -206,3 +206,28 @@ JSON = st.recursive(
 def test_json_is_yaml(value: Any) -> None:
     """Every JSON text is read as JSON reads it."""
     assert load(json.dumps(value, ensure_ascii=False)) == [value]
+
+
+WORDS = (
+    *("1234e56", "12e03", "1e3", "3E5", "0x1F", "1_000", "017", "0o17", "0b11", "1.5", ".5", "+1", "-0", "1.", "1e999"),
+    *("y", "n", "on", "Yes", "NO", "~", "null", "", "true", "inf", ".inf", "NaN", "2026-01-01", "12:30:45", "=", "<<"),
+    *("- a", "a: b", "a\nb\n", " a", "é", "#", "a #b", "*a", "&a", "!a", "%a", "@a", "`a", "'", '"', "\t", "7d5f6e8c9"),
+    *("x" * 300, "a " * 100),
+)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_texts_are_written_so_that_they_stay_texts(word: str) -> None:
+    """As values and as keys, in lists and in mappings; kubectl reads what is written here as `documents` does."""
+    value = {"kind": word, word or "empty": [word, {"a": word}]}
+
+    assert list(yamltext.documents(yamltext.dump([value, value]).encode())) == [value, value]
+
+
+def test_other_values_are_written_in_full() -> None:
+    """Numbers, booleans and nothing; what stands twice is written twice."""
+    shared: list[Any] = [1, 1.5, True, None, {}]
+    text = yamltext.dump([{"a": shared, "b": shared}])
+
+    assert list(yamltext.documents(text.encode())) == [{"a": shared, "b": shared}]
+    assert "&" not in text
