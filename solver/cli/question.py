@@ -74,16 +74,16 @@ def earlier(path: str | None) -> warm.Earlier | None:
     """
     if path is None:
         return None
-    import yaml
-
     from solver import warm
+    from solver.snapshot import yamltext
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return warm.of_document(json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text))
+        data = Path(path).read_bytes()
+        (document,) = [json.loads(data)] if data.lstrip()[:1] == b"{" else yamltext.documents(data)
+        return warm.of_document(document)
     except OSError as error:
         raise errors.Wrong(f"--warm-from {path}: cannot be read ({error.strerror})") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise errors.Wrong(f"--warm-from {path} is no plan as -o json and -o yaml print it") from error
 
 
