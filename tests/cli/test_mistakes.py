@@ -197,11 +197,6 @@ FLAGS: list[tuple[tuple[str, ...], int, str]] = [
     (("-f", INFLATE, "--scale", "deployment/other=3"), 2, 'there is no Deployment "other" in the input'),
     (("-f", INFLATE, "--compare", "magic"), 2, "'magic' is no policy; write first-fit"),
     (("-f", INFLATE, "--scenarios", "/nowhere.yaml"), 2, "/nowhere.yaml: cannot be read (No such file or directory)"),
-    (
-        ("-f", INFLATE, "--report", "/nowhere/r.html"),
-        1,
-        "/nowhere/r.html: cannot be written (No such file or directory)",
-    ),
     (("-f", INFLATE, "--without-zones", "a"), 2, "no such option '--without-zones'"),
     ((INFLATE,), 2, "unexpected extra argument"),
     (("-f", INFLATE, "--without-zone", "mars"), 0, 'region GRA11 has no zone "mars"'),
