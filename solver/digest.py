@@ -35,9 +35,9 @@ def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Optio
 
 _OWN = ("namespace", "name", "key", "uid", "created", "started")
 """Fields that differ from pod to pod; values of all others recur, and each is written once."""
-_RECURRING = tuple(field.name for field in dataclasses.fields(cluster.Pod) if field.name not in _OWN)
 _OBJECTS = ("spec", "labels", "annotations")
-_plain = operator.attrgetter(*(name for name in _RECURRING if name not in _OBJECTS))
+_OTHERS = tuple(f.name for f in dataclasses.fields(cluster.Pod) if f.name not in (*_OWN, *_OBJECTS))
+_recurring = operator.attrgetter(*_OBJECTS, *_OTHERS)
 
 
 def _pods(pods: Mapping[str, cluster.Pod]) -> list[str]:
@@ -56,13 +56,18 @@ def _pods(pods: Mapping[str, cluster.Pod]) -> list[str]:
             seen[key] = str(numbers[text])
         return seen[key]
 
+    last, shared = (), ""
     for key in sorted(pods):
         pod = pods[key]
-        alike = (id(pod.spec), id(pod.labels), id(pod.annotations), _plain(pod))
-        shared = known.get(alike)
-        if shared is None:
-            values = (pod.spec, pod.labels, pod.annotations, alike[3])
-            shared = known[alike] = "|".join(map(number, alike, values))
+        here = _recurring(pod)
+        # Pods of one workload follow one another.
+        if here != last:
+            last = here
+            objects, others = here[: len(_OBJECTS)], here[len(_OBJECTS) :]
+            alike = (*map(id, objects), others)
+            if alike not in known:
+                known[alike] = "|".join(map(number, alike, (*objects, others)))
+            shared = known[alike]
         lines.append(f"{key}|{shared}|{pod.uid!r}|{pod.created}|{pod.started}")
     return lines
 

@@ -386,15 +386,14 @@ def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Ge
     new: list[tuple[int, problems.Counts]] = []
     placed: dict[int, problems.Counts] = {}
     for cell in work:
-        for row, node in enumerate(cell.nodes):
-            if cell.on_nodes[row].any():
-                placed[int(node)] = pack.counts_of(cell.on_nodes[row])
+        there = zip(cell.nodes.tolist(), pack.counts_of(cell.on_nodes), strict=True)
+        placed |= {node: counts for node, counts in there if counts}
         rows = cell.shapes.deal(cell.pods, cell.packing.counts, rng)
         for kind in np.unique(cell.packing.kind):
             twins = cell.field.twins[kind]
             order = sorted(twins, key=lambda o: (not exists[problem.offers[o].pool], o))
             position = 0
-            for row in rows[cell.packing.kind == kind]:
+            for counts in pack.counts_of(rows[cell.packing.kind == kind]):
                 while (
                     position + 1 < len(order)
                     and exists[problem.offers[order[position]].pool]
@@ -403,6 +402,6 @@ def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Ge
                     position += 1
                 offer = int(order[position])
                 free[problem.offers[offer].pool] -= 1
-                if row.any():
-                    new.append((offer, pack.counts_of(row)))
+                if counts:
+                    new.append((offer, counts))
     return problems.Solution(new=tuple(new), placed=placed)

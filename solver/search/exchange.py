@@ -336,7 +336,7 @@ class _Neighbourhoods:
                 take = np.minimum(fillings[row][pick], left)
                 left = left - take
                 if take.any():
-                    placed[int(part.old[row])] = pack.counts_of(take)
+                    (placed[int(part.old[row])],) = pack.counts_of(take[None])
         kinds: list[int] = []
         rows: list[Ints] = []
         for pattern, number in zip(table, times, strict=True):
@@ -350,7 +350,7 @@ class _Neighbourhoods:
         if rows:
             kind, counts = np.array(kinds, dtype=np.int64), np.stack(rows).astype(np.int32)
             self.packer.shrink(kind, counts)
-            for k, row_counts in zip(kind.tolist(), counts, strict=True):
+            for k, held in zip(kind.tolist(), pack.counts_of(counts), strict=True):
                 offer = self._twin(k, part.zone)
-                new.append((offer if offer is not None else int(self.field.twins[k][0]), pack.counts_of(row_counts)))
+                new.append((offer if offer is not None else int(self.field.twins[k][0]), held))
         return problems.Solution(tuple(new), placed, best.removed | frozenset(goes))

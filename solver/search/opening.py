@@ -20,7 +20,7 @@ CLASSES = 40
 """With so few classes the master and rounds of pricing take no longer than filling nodes for all pods does."""
 NODES = 48
 """The part of the pods that patterns are made from fills about so many nodes; with fewer in all there is no part."""
-ROUNDS, ENOUGH = 4, 0.007
+ROUNDS, ENOUGH = 6, 0.005
 """Rounds of pricing at most, fewer once the master is so little above the relaxation."""
 
 

@@ -8,6 +8,7 @@ the rest new nodes.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -381,10 +382,12 @@ class Packer:
         kind[better] = best[better]
 
 
-def counts_of(row: NDArray[np.integer]) -> problems.Counts:
-    """Pairs of class and number from a row."""
-    used = np.flatnonzero(row)
-    return tuple((int(c), int(row[c])) for c in used)
+def counts_of(rows: NDArray[np.integer]) -> list[problems.Counts]:
+    """Pairs of class and number for each row (M, C)."""
+    at, used = np.nonzero(rows)
+    pairs = list(zip(used.tolist(), rows[at, used].tolist(), strict=True))
+    ends = np.searchsorted(at, np.arange(len(rows) + 1)).tolist()
+    return [tuple(pairs[first:last]) for first, last in itertools.pairwise(ends)]
 
 
 def _most(limits: compact.Limits, kind: int) -> int:

@@ -61,6 +61,10 @@ class Shapes:
         (M, C) pods of each class on each node; where a rule cannot be kept pods are left out.
         """
         table = np.zeros((len(rows), len(counts)), dtype=np.int32)
+        there = np.flatnonzero((self.index >= 0) & (counts > 0))
+        if not self.dealt.owner.shape[1] and len(np.unique(self.index[there])) == len(there):
+            table[:, there] = rows[:, self.index[there]]
+            return table
         node, shape = (np.repeat(axis, rows[np.nonzero(rows)]) for axis in np.nonzero(rows))
         if not len(node):
             return table
