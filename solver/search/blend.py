@@ -26,7 +26,7 @@ Rows = NDArray[np.int32]
 
 CLOSE = 2e-4
 """A round of pricing that saves less than this share saves nothing."""
-DIVE_ROUNDS = 2
+DIVE_ROUNDS = 1
 """Rounds of pricing after some choices are made."""
 ENDLESS = 1 << 30
 PULL = 0.5

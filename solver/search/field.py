@@ -84,9 +84,18 @@ class HostRules:
         return np.asarray(self.owner[:, wide].any(axis=1))
 
     def between(self) -> HostRules:
-        """Without the rules that bind the pods of one class alone: how many of these a node takes says the same."""
-        alone = (self.owner.sum(axis=0) == 1) & (self.owner == self.member).all(axis=0)
-        return self.only(~alone)
+        """Without the rules that bind the pods of one class alone: `alone` says the same."""
+        return self.only(~self._single())
+
+    def alone(self) -> Ints:
+        """(C,) the most pods of a class on a node that rules for this class alone allow."""
+        most = np.full(len(self.owner), UNLIMITED)
+        for rule in np.flatnonzero(self._single()):
+            most[self.owner[:, rule]] = np.minimum(most[self.owner[:, rule]], max(1, int(self.member_cap[rule]) + 1))
+        return most
+
+    def _single(self) -> Mask:
+        return np.asarray((self.owner.sum(axis=0) == 1) & (self.owner == self.member).all(axis=0))
 
     @property
     def empty(self) -> bool:

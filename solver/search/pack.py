@@ -89,6 +89,7 @@ class Packer:
         self.rng = rng
         self.stop = stop
         self.over: Callable[[], bool] = lambda: False
+        self.host, self.alone = field.host.between(), field.host.alone().astype(np.float64)
         self.batch = BATCH
         self.accept = ACCEPT
         unlimited = np.full(len(value), 1 << 30)
@@ -202,7 +203,7 @@ class Packer:
         bins = fills.Bins(
             room=field.room[kind[at]],
             requests=field.requests[local if one else local[at]],
-            available=left[at],
+            available=np.minimum(left[at], self.alone[local if one else local[at]]),
             host=self._hosts(local if one else local[at]),
         )
         found = fills.fill(bins, self.rng, greedy=True)
@@ -243,7 +244,7 @@ class Packer:
 
     def _hosts(self, local: Ints) -> fills.Host | None:
         """Rules between pods of one node for bins of classes `local` (B or 1, L), -1 in padding."""
-        host = self.field.host
+        host = self.host
         present = np.zeros(len(self.value), dtype=bool)
         present[local[local >= 0]] = True
         used = host.owner[present].any(axis=0)
@@ -319,7 +320,10 @@ class Packer:
             kind = np.concatenate([np.repeat(k, SEEDS) for k in kind_sets])
             ok = allowed[at, kind]
             bins = fills.Bins(
-                room=field.room[kind], requests=requests[at], available=pool[at] * ok, host=self._hosts(local[at])
+                room=field.room[kind],
+                requests=requests[at],
+                available=np.minimum(pool[at] * ok, self.alone[local[at]]),
+                host=self._hosts(local[at]),
             )
             found = fills.fill(bins, self.rng)
             found = fills.polish(bins, found, worth_of[at], POLISH)

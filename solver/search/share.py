@@ -29,7 +29,7 @@ CHOICES_SECONDS, CHOICES_SHARE = 2.0, 0.2
 """For the choices of domains, and of the time left, when everything else waits for them."""
 ASIDE_SECONDS, ASIDE_SHARE = 3.5, 0.9
 """The same when the solver works on them on another core meanwhile; the search does not end before it."""
-RELAXED_ROUNDS = 8
+RELAXED_ROUNDS = 6
 """Rounds of pricing before the first choices are made: enough to tell the clearest of them."""
 
 
@@ -85,6 +85,7 @@ class Sharing:
             blend.add(each)
         choices = blend.rules.groups
         if self.dives and blend.run(rng, effort, RELAXED_ROUNDS) and blend.dive(choices, rng, effort):
+            blend.run(rng, effort)
             blend.reconsider(rng, effort)
             blend.prefer(self.table)
         else:
