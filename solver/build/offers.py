@@ -75,6 +75,8 @@ def of_templates(
     for each in made:
         notes += _unknown_flavors(each, known)
         allowed = [one for one in offerings[each.region, each.monthly] if _allows(each, one)]
+        if offerings[each.region, each.monthly] and not allowed:
+            notes.append(f"NodePool {each.name}: its requirements leave no flavor of region {each.region.name}")
         unpriced |= dict.fromkeys(one.flavor.name for one in allowed if one.hourly_micro_eur is None)
         for custom in _variants(each, named, notes):
             shared = {**each.labels, **custom}

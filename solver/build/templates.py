@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from catalog import labels, region
-from crds import ovhnodeclass
+from crds import ovhnodeclass, wording
 from solver import cluster, options
 from solver.rules import context, limits, requirements
 
 NODE_CLASS_LABEL = f"{ovhnodeclass.GROUP}/{ovhnodeclass.KIND.lower()}"
+RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods", "nodes")
+"""What limits can be about, apart from extended resources, whose names have a slash."""
+OTHER_CLOUDS = ("karpenter.k8s.aws/", "karpenter.azure.com/", "karpenter.k8s.gcp/", "karpenter.k8s.alibabacloud/")
+"""How labels begin by which Karpenter chooses machines of other clouds."""
 
 
 def left_out(pool: cluster.NodePool, of: cluster.Cluster, asked: options.Options) -> str | None:
@@ -58,6 +62,7 @@ def template(
     made = spec.template
     node_class = of.node_classes[made.spec.node_class_ref.name]
     where = _region(node_class, asked)
+    notes += _strange(pool)
     return context.Template(
         name=pool.name,
         weight=spec.weight,
@@ -75,6 +80,22 @@ def template(
         limits=dict(spec.limits),
         usage=usage,
     )
+
+
+def _strange(pool: cluster.NodePool) -> Iterator[str]:
+    """What a NodePool says that no API server refuses and that does not mean what was meant."""
+    spec = pool.manifest.spec
+    for key in spec.limits:
+        if "/" not in key and key not in RESOURCES:
+            meant = wording.closest(key, RESOURCES)
+            hint = f"did you mean {meant}?" if meant else f"write {', '.join(RESOURCES)} or another resource of nodes"
+            yield f'NodePool {pool.name}: no node has "{key}", so that it limits nothing: {hint}'
+    for requirement in spec.template.spec.requirements:
+        if requirement.key.startswith(OTHER_CLOUDS):
+            yield (
+                f'NodePool {pool.name}: "{requirement.key}" is a label of another cloud, by which no flavor is chosen: '
+                "write one of karpenter.ovhcloud.sh"
+            )
 
 
 def _region(node_class: cluster.NodeClass, asked: options.Options) -> region.Region:

@@ -240,7 +240,7 @@ class _Reading:
                 number = workloads.count(root)
                 _template(root, reader)
                 if kind == "StatefulSet":
-                    workloads.check_claim_templates(root)
+                    workloads.check_stateful_set(root)
                 if root.report.clean and ownership.stands_for_replicas(item):
                     replicas = list(workloads.replicas(item, number, taken))
                     self._kinds["Pod"] += replicas

@@ -190,8 +190,9 @@ def _first_ordinal(spec: dict[str, Any]) -> int:
     return start if isinstance(start, int) and start > 0 else 0
 
 
-def check_claim_templates(root: View) -> None:
-    """Notes what is wrong with a StatefulSet's claim templates."""
+def check_stateful_set(root: View) -> None:
+    """Notes what is wrong with the ordinals and the claim templates of a StatefulSet."""
+    root.mapping("spec").mapping("ordinals").integer("start")
     for template in root.mapping("spec").items("volumeClaimTemplates"):
         template.mapping("metadata").required("name", "data")
 

@@ -141,6 +141,24 @@ FILES: list[Row] = [
         0,
         "all available instance types exceed limits for nodepool (NodePool=/general)",
     ),
+    (
+        "limits of nothing",
+        [make.node_pool(limits={"cpus": 10}), CLASS, POD],
+        0,
+        'note: NodePool general: no node has "cpus", so that it limits nothing: did you mean cpu?',
+    ),
+    (
+        "labels of another cloud",
+        [only("karpenter.k8s.aws/instance-family", "In", "m5"), CLASS, POD],
+        0,
+        '"karpenter.k8s.aws/instance-family" is a label of another cloud, by which no flavor is chosen',
+    ),
+    (
+        "a processor that nobody sells",
+        [only("kubernetes.io/arch", "In", "arm64"), CLASS, POD],
+        0,
+        "note: NodePool general: its requirements leave no flavor of region GRA11",
+    ),
     ("no NodePool", [CLASS, POD], 0, "no dynamic nodepools found"),
     (
         "too big for every flavor",

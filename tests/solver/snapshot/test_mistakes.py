@@ -232,6 +232,11 @@ OBJECTS: list[tuple[list[make.Raw], str, str]] = [
         'is missing; write it, for instance "data"',
     ),
     (
+        [make.workload("StatefulSet", ordinals={"start": -3})],
+        "StatefulSet default/web, spec.ordinals.start",
+        "-3 is too small; write 0 or more",
+    ),
+    (
         [make.workload("DaemonSet", template={"spec": {}})],
         "DaemonSet default/web, spec.template.spec.containers",
         "is missing; list at least one container",
