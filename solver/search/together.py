@@ -5,7 +5,8 @@ The search over a problem that falls apart (`parts`): each part by the strategy 
 2. What is left of the time is shared by what more of it could save, which is what each plan costs above its bound; the
    parts with least to save go first, and what they do not use is there for the others. So small parts are mostly
    proved in no time, and the rest goes where the money is. Each core works on a part of its own.
-3. Small parts that were not proved are tried again, from their best plans, while twice the time is there for them.
+3. Small parts that were not proved are tried again, from their best plans, while twice the time is there for them; for all
+   of them, or for those with most to gain.
 4. Bounds add up. The plan is optimal when those of all parts are.
 """
 
@@ -197,14 +198,18 @@ class Together:
                     done.result()
 
     def _next(self) -> list[Member]:
-        """Parts to go on with, least gain first: those with most to gain where there is not time for all."""
+        """Parts to go on with, least gain first: as many as there is time for, those with most to gain."""
         if self.budget.over():
             return []
         left = self.budget.left()
-        open_ = [member for member in self.members if not member.ended or member.is_open()]
-        each = min(left, left * self.cores / max(1, len(open_)))
-        waiting = [member for member in open_ if not member.ended or each > AGAIN * member.limit]
-        return sorted(waiting, key=Member.gain)[-max(self.cores, int(left * self.cores / LEAST)) :]
+        ranked = sorted((each for each in self.members if not each.ended or each.is_open()), key=Member.gain)
+        most = max(self.cores, int(left * self.cores / LEAST))
+        for number in range(len(ranked), 0, -1):
+            each = min(left, left * self.cores / number)
+            waiting = [member for member in ranked[-number:] if not member.ended or each > AGAIN * member.limit]
+            if waiting:
+                return waiting[-most:]
+        return []
 
     def _work_off(self, waiting: list[Member]) -> None:
         """Take parts, least gain first, and search on in their shares of the time that is left."""
