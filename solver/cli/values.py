@@ -40,7 +40,7 @@ class Number(click.ParamType[float]):
 class Whole(click.IntRange):
     """A whole number within bounds."""
 
-    name = "whole number"
+    name = "integer"
 
 
 class Amount(click.ParamType[int]):
