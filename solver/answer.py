@@ -11,7 +11,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 
 from catalog import catalogue
-from solver import assemble, cluster, digest, evaluate, explain, options, turns
+from solver import assemble, changed, cluster, digest, evaluate, explain, options, turns
 from solver import build as builds
 from solver import check as oracle
 from solver import plan as plans
@@ -20,7 +20,7 @@ from solver import warm as warm_start
 from solver.build import places
 from solver.disruption import candidates, keep, pods, states, steps, worth
 from solver.disruption import choice as choices
-from solver.explain import changes, relax
+from solver.explain import relax
 from solver.search import engine, params
 from solver.snapshot import pending
 
@@ -32,8 +32,8 @@ class Run:
 
     `clock` gives monotonic seconds; `stop` is asked often and ends the search with the best plan so far; `progress` is
     told how it goes; `warm` is an earlier plan to start from, unless nodes are to be removed. With `relax` single changes
-    that would place pods left out are looked for in the time that is left, and at least for a fifth of the limit. `broken`
-    is told of an error that ends the search, and the plain one takes its place; without it the error goes on.
+    that would place pods left out are looked for (`changed`). `broken` is told of an error that ends the search, and the plain
+    one takes its place; without it the error goes on.
     """
 
     clock: Callable[[], float]
@@ -79,12 +79,6 @@ FINISH = 4.0
 Naming and checking a plan take as long as reading the cluster did, for its pods (`planner.READ`), and so many times what the
 search needs to put a solution together and judge it, for its nodes and rules.
 """
-RELAXING = 0.2
-"""Share of the time limit that changes which would place pods may take when the search has used it up."""
-RELAX_EFFORT, RELAX_EXACTLY = 50_000, 500
-"""
-Pods and nodes that are planned over again for all changes together, and pods up to which a change is priced exactly.
-"""
 
 
 def assembled(
@@ -113,8 +107,9 @@ def assembled(
     bound = _price_bound(found, before - forced, after)
     optimum = _optimum(asked, removing, create + build.launched, after, len(placed.left_out))
     spent = sum(phase.seconds for phase in found.phases)
+    said = relax.Answer(after, frozenset(placed.placements), found.value.unplaced, placed.create)
     unschedulable = explain.left_out(
-        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, after, run, spent)
+        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, said, run, spent)
     )
     ordered = steps.Ordered(turns.steps(build, placed))
     if removing:
@@ -199,38 +194,25 @@ def _relaxations(
     known: catalogue.Catalogue,
     asked: options.Options,
     placed: assemble.Placed,
-    after: int,
+    before: relax.Answer,
     run: Run,
     spent: float,
 ) -> dict[str, tuple[plans.Relaxation, ...]]:
     """Single changes that would place pods left out, by solving the changed questions."""
     if not run.relax or not placed.left_out:
         return {}
-    until = 0.0 if asked.deterministic else run.clock() + max(asked.time_limit - spent, asked.time_limit * RELAXING)
-    effort = 0
+    quiet = dataclasses.replace(run, progress=lambda _: None, warm=None)
+    until = 0.0 if asked.deterministic else run.clock() + changed.seconds(asked.time_limit, spent)
 
     def over() -> bool:
-        return run.stop() or effort > RELAX_EFFORT or (not asked.deterministic and run.clock() > until)
+        return run.stop() or (not asked.deterministic and run.clock() > until)
 
-    def answer(question: changes.Question, pods: frozenset[str]) -> relax.Answer | None:
-        nonlocal effort
-        of, changed = question
-        gap = changed.gap if len(placed.placements) <= RELAX_EXACTLY else max(changed.gap, 0.001)
-        quick = dataclasses.replace(changed, time_limit=max(0.5, asked.time_limit / 5), gap=gap)
-        again = builds.build_problem(of, known, quick)
-        classes = [index for index, each in enumerate(again.problem.classes) if not pods.isdisjoint(each.pods)]
-        if not (again.problem.offer_ok[classes].any() or again.problem.node_ok[classes].any()):
-            return None
-        effort += len(placed.placements) + len(placed.create)
-        again, found = searched(of, known, quick, again, dataclasses.replace(run, progress=lambda _: None, warm=None))[
-            0
-        ]
-        its = assemble.assemble(again, found.solution)
-        cost = sum(n.price for n in again.problem.nodes) + sum(n.hourly for n in its.create)
-        return relax.Answer(cost - sum(n.hourly for n in its.delete), frozenset(its.placements), its.create)
+    def search(of: cluster.Cluster, edited: options.Options, again: builds.Build) -> tuple[builds.Build, params.Found]:
+        return searched(of, known, edited, again, quiet)[0]
 
+    asking = changed.Asking(known, search, len(placed.placements), len(placed.create), over)
     wanted = {index: pods for index, pods in placed.left_out.items() if pods[0] not in build.ignored}
-    return relax.relaxations(build, known, wanted, after, answer, over)
+    return relax.relaxations(build, known, wanted, before, asking.ask, asking.stop)
 
 
 def _by_the_month(known: catalogue.Catalogue, create: Sequence[plans.NewNode]) -> list[str]:

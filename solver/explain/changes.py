@@ -34,13 +34,16 @@ class Change:
     A sentence, and the question with the change made.
 
     `fitted` is there when the edit takes a limit away: from the nodes that are then bought it makes the change that
-    raises the limit by just as much. Of changes of one `kind` only the cheapest is of interest.
+    raises the limit by just as much. `own` changes are made to the pods of one class; others are the same whichever class
+    they are proposed for. Of those that allow a `flavor` in one `node_pool` only the cheapest is of interest.
     """
 
     sentence: str
     edit: Callable[[], Question]
     fitted: Callable[[Iterable[plans.NewNode]], Change] | None = None
-    kind: str = ""
+    own: bool = False
+    node_pool: str = ""
+    flavor: str = ""
 
 
 def of_class(build: builds.Build, index: int, known: catalogue.Catalogue) -> Iterator[Change]:
@@ -89,9 +92,8 @@ def _with_pods(of: cluster.Cluster, keys: Collection[str], edit: Edit) -> cluste
 
 def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalogue) -> Iterator[Change]:
     """Flavors beyond the NodePool's requirements that could hold the pod and have the labels that it asks for."""
-    of, asked = build.context.objects, build.context.options
     template, spec = build.templates[name], build.spec(index)
-    there = sorted({offer.flavor for offer in build.problem.offers if offer.node_pool == name})
+    there = _flavors_of(build, name)
     if len(there) + 1 < _choice_of_flavors(_raw(of, name)):
         return
     found = [
@@ -104,11 +106,23 @@ def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalo
     ]
     cheapest = sorted(dict.fromkeys(found), key=lambda f: (f.hourly_micro_eur or 0, f.name))
     for each in cheapest[:FLAVORS_TRIED]:
+        yield Change(
+            f"allow flavor {each.name} in NodePool {name}",
+            lambda each=each: with_flavors(build, name, [each.name]),  # type: ignore[misc]
+            node_pool=name,
+            flavor=each.name,
+        )
 
-        def edit(each: flavor.Flavor = each) -> Question:
-            return _with_pool(of, name, _allowing(_raw(of, name), [*there, each.name])), asked
 
-        yield Change(f"allow flavor {each.name} in NodePool {name}", edit, kind=f"flavor {name}")
+def with_flavors(build: builds.Build, name: str, more: Iterable[str]) -> Question:
+    """The question in which a NodePool may buy these flavors, too."""
+    of, asked = build.context.objects, build.context.options
+    return _with_pool(of, name, _allowing(_raw(of, name), [*_flavors_of(build, name), *more])), asked
+
+
+def _flavors_of(build: builds.Build, name: str) -> list[str]:
+    """The flavors that a NodePool may buy."""
+    return sorted({offer.flavor for offer in build.problem.offers if offer.node_pool == name})
 
 
 def _decided_by_flavor(key: str) -> bool:
@@ -215,7 +229,7 @@ def _tolerations(build: builds.Build, index: int) -> Iterator[Change]:
             )
             return changed, asked
 
-        yield Change(f"tolerate {words} ({where})", edit)
+        yield Change(f"tolerate {words} ({where})", edit, own=True)
 
 
 def _keys(build: builds.Build, index: int) -> frozenset[str]:
@@ -228,7 +242,7 @@ def _pod_rules(build: builds.Build, index: int) -> Iterator[Change]:
     of, asked, spec = build.context.objects, build.context.options, build.spec(index)
 
     def change(sentence: str, edit: Edit) -> Change:
-        return Change(sentence, lambda: (_with_pods(of, _keys(build, index), edit), asked))
+        return Change(sentence, lambda: (_with_pods(of, _keys(build, index), edit), asked), own=True)
 
     for one in spec.spread:
         if one.hard:
