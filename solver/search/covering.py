@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 GRID = 4096
 """Steps of worth that are told apart; worths of nodes are rounded up to them, so that bounds hold."""
-STATES, PAIRS, CHUNK = 150_000, 6_000_000, 2_000
-"""Most states of one layer, most pairs of a state and a pattern that are looked at for the next one, and states at a time."""
+STATES, BEAM, PAIRS, WORK, CHUNK = 150_000, 200, 6_000_000, 1_000_000_000, 1_000
+"""
+Most states of one layer, of one that only looks for a cover, most pairs of a state and a content of an existing node, most pairs
+of a state and a pattern in all, and states at a time.
+"""
 PARTS = 96
 """Most parts of a limit that are told apart."""
 BLOCK = 64
@@ -101,19 +105,28 @@ class Steps:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
     """
-    What a cover chooses from: patterns (P, C) of a `kind` (P,) at its `cost` (P,), what each takes of limits (P, L) with `room`
-    (L,), the bit of the OVH pools that it needs anew (P,) and what such a bit costs; one of `there`, contents (., C), on each
-    existing node.
+    What a cover chooses from: patterns (P, C) of a `kind` (P,); one of `there`, contents (., C), on each existing node. Of
+    kinds the `price` (K,), what they take (K, L) of limits with `room` (L,), the bit of the OVH pools that they need anew (K,)
+    and what such a bit costs; they have `space` (K, R) and are `ok` (C, K) for pods of some `size` (C, R).
     """
 
     rows: Ints
     kind: Ints
-    cost: Ints
-    taken: Ints
+    there: Sequence[Ints]
+    price: Ints
+    needs: Ints
     room: Ints
     bit: Ints
     charge: int
-    there: Sequence[Ints]
+    size: Floats
+    space: Floats
+    ok: Mask
+
+    def harder(self) -> list[tuple[int, int]]:
+        """Classes and others that are harder to place: as large, on no kinds but theirs, and not the other way round."""
+        larger = (self.size[None, :] >= self.size[:, None]).all(axis=2)
+        larger &= (self.ok[None, :] <= self.ok[:, None]).all(axis=2)
+        return [(int(x), int(y)) for x, y in np.argwhere(larger & ~larger.T)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,26 +156,43 @@ class _States:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Lists:
-    """Patterns in order, where each kind of them begins, and their ascending `key`: by kind, then by worth."""
+class _Holding:
+    """
+    Patterns (H,) that hold a class, their `kinds` (G,) and each one's number in these (H,), their worth (H,), what it is worth
+    that they hold the first, second, ... pod of each class (H, T), and the classes for which they would better hold an easier
+    one, a bit each (H,).
+    """
 
     patterns: Ints
-    first: Ints
-    key: Floats
+    kinds: Ints
+    group: Ints
+    worth: Floats
+    levels: NDArray[np.float32]
+    harder: Ints
 
 
 class TooManyError(Exception):
     """More states than this can look at."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cover:
+    """Which of `there` is on each existing node, the patterns chosen, and the cost."""
+
+    there: Ints
+    chosen: Ints
+    cost: int
+
+
 def cheapest(
     choice: Choice, counts: Ints, prices: Prices, upper: float, stop: Callable[[], bool]
-) -> tuple[Ints, Ints, int] | None:
+) -> tuple[Cover | None, int]:
     """
-    The cheapest cover of `counts` (C,) at most `upper` micro-euro per hour: which of `there` on each node, patterns, cost; None
-    when no cover is that cheap. Raises `TooManyError`.
+    The cheapest cover of `counts` (C,) at most `upper` micro-euro per hour, None when no cover is that cheap; and how many states
+    were looked at. Raises `TooManyError`.
     """
-    return _Walk(choice, counts, prices, upper, stop).run()
+    walk = _Walk(choice, counts, prices, upper, stop)
+    return walk.run(), walk.states
 
 
 class _Walk:
@@ -171,17 +201,25 @@ class _Walk:
     def __init__(self, choice: Choice, counts: Ints, prices: Prices, upper: float, stop: Callable[[], bool]) -> None:
         self.choice, self.counts, self.prices, self.stop = choice, counts, prices, stop
         self.upper = upper
-        self.span = 2.0 * float(choice.rows.max(initial=0) * prices.worth.sum() + prices.worth @ counts) + 1.0
+        self.slack = 1.0 + 1e-6 * float(prices.worth @ counts)
+        self.work = self.states = 0
         self.best: tuple[Ints, int] | None = None
         self.worth = choice.rows @ prices.worth
         self.others = prices.steps.others(prices.limit)
         holders = (choice.rows > 0).sum(axis=0)
         self.order = [int(c) for c in np.argsort(holders, kind="stable") if counts[c]]
-        self.lists = {c: self._of_class(c) for c in self.order}
+        # The n-th pod of class c, for all n and c.
+        self.nth = np.concatenate([np.arange(1, counts[c] + 1) for c in self.order])
+        self.of_class = np.repeat(self.order, counts[self.order])
+        self.harder = [(x, y) for x, y in choice.harder() if counts[x] and counts[y]]
+        self.holding = {c: self._holding(c) for c in self.order}
         self.radix = np.cumprod(np.concatenate([[1], counts[:-1] + 1]))
 
-    def run(self) -> tuple[Ints, Ints, int] | None:
-        """Existing nodes first, then new ones until nothing is left."""
+    def run(self) -> Cover | None:
+        """
+        Existing nodes first, then new ones until nothing is left: once with the most promising states alone, which mostly finds a
+        cover, and then with all that may end in a cheaper one.
+        """
         choice = self.choice
         zero = np.zeros(1, dtype=np.int64)
         states = _States(
@@ -196,18 +234,32 @@ class _Walk:
         for node, rows in enumerate(choice.there):
             contents = np.concatenate([np.zeros((1, len(self.counts)), dtype=np.int64), rows])
             states = self._put(states, contents, sum(best[node + 1 :]))
+        if not self._finish(states, BEAM):
+            self._finish(states, STATES)
+        if self.best is None:
+            return None
+        path, cost = self.best
+        nodes = len(choice.there)
+        return Cover(path[:nodes], path[nodes:], cost)
+
+    def _finish(self, states: _States, most: int) -> bool:
+        """New nodes for the `most` promising states of each layer; says whether these were all."""
+        everything = True
         while len(states.left):
+            self.states += len(states.left)
             done = ~states.left.any(axis=1)
             for s in np.flatnonzero(done):
                 if states.cost[s] <= self.upper:
                     self.best = states.path[s], int(states.cost[s])
                     self.upper = float(states.cost[s] - 1)
-            states = self._next(states.take(np.flatnonzero(~done)))
-        if self.best is None:
-            return None
-        path, cost = self.best
-        nodes = len(choice.there)
-        return path[:nodes], path[nodes:], cost
+            states = states.take(np.flatnonzero(~done))
+            if len(states.left) > STATES:
+                raise TooManyError
+            if len(states.left) > most:
+                everything = False
+                states = states.take(np.argsort(-self._spare(states), kind="stable")[:most])
+            states = self._next(states)
+        return everything
 
     def _put(self, states: _States, contents: Ints, later: float) -> _States:
         """One content on an existing node; nodes that come `later` take worth of at most this."""
@@ -229,72 +281,115 @@ class _Walk:
             return states
         there = states.left[:, self.order] > 0
         hardest = np.array(self.order)[there.argmax(axis=1)]
-        found = [states.take(np.zeros(0, dtype=np.int64))]
-        pairs = 0
-        for c in np.unique(hardest).tolist():
-            some = np.flatnonzero(hardest == c)
+        found = []
+        worth = states.left @ self.prices.worth
+        order = np.lexsort((worth + states.cost, hardest))
+        cuts = np.flatnonzero(np.diff(hardest[order])) + 1
+        for some in np.split(order, cuts):
+            c = int(hardest[some[0]])
             for members in np.array_split(some, -(-len(some) // CHUNK)):
-                s, p = self._pairs(self.lists[c], states.take(members))
-                pairs += len(s)
-                if pairs > PAIRS or self.stop():
-                    raise TooManyError
-                found.append(self._bought(states, members[s], p))
-        made = _joined(found)
-        made.path = np.concatenate([made.path, made.last[:, None]], axis=1)
-        return self._distinct(made)
+                s, h = self._pairs(self.holding[c], states.take(members))
+                found.append(self._bought(states, members[s], self.holding[c], h))
+        made = self._distinct(_joined(found))
+        made = made.take(self._filled(states.left[made.path] - made.left, made, hardest[made.path]))
+        made.path = np.concatenate([states.path[made.path], made.last[:, None]], axis=1)
+        return made
 
-    def _of_class(self, c: int) -> _Lists:
-        """Patterns that hold a class, kind by kind, those worth most first."""
-        holding = np.flatnonzero(self.choice.rows[:, c])
-        holding = holding[np.lexsort((-self.worth[holding], self.choice.kind[holding]))]
-        _, first, group = np.unique(self.choice.kind[holding], return_index=True, return_inverse=True)
-        return _Lists(holding, first, group * 2 * self.span - self.worth[holding])
+    def _holding(self, c: int) -> _Holding:
+        patterns = np.flatnonzero(self.choice.rows[:, c])
+        kinds, group = np.unique(self.choice.kind[patterns], return_inverse=True)
+        levels = (self.choice.rows[patterns][:, self.of_class] >= self.nth) * self.prices.worth[self.of_class]
+        rows, kind = self.choice.rows[patterns], self.choice.kind[patterns]
+        room = self.choice.space[kind] - rows @ self.choice.size
+        harder = np.zeros(len(patterns), dtype=np.int64)
+        for x, y in self.harder:
+            harder |= self._changes(x, y, rows, kind, room, c) * (1 << y)
+        return _Holding(patterns, kinds, group, self.worth[patterns], levels.astype(np.float32), harder)
 
-    def _pairs(self, lists: _Lists, states: _States) -> tuple[Ints, Ints]:
+    def _changes(self, x: int, y: int, pods: Ints, kind: Ints, room: Floats, hardest: Ints | int) -> Mask:
+        """On which nodes with these pods (S, C) and so much room left a pod of class x could give its place to one of y."""
+        choice = self.choice
+        takes = choice.ok[y, kind] & (choice.size[y] - choice.size[x] <= room).all(axis=1)
+        return np.asarray(takes & (pods[:, x] > (x == hardest)))
+
+    def _pairs(self, holding: _Holding, states: _States) -> tuple[Ints, Ints]:
         """
-        States and patterns that may go together: what the pattern does not hold is worth no more than nodes for what is left of
-        the `upper` cost, whole ones and by worth.
+        States and patterns that may go together: what the pattern leaves is worth no more than nodes for what is left of the
+        `upper` cost, whole ones and by worth. What it takes is worth a sum over pods: a product of matrices, in single
+        precision with some slack.
         """
+        needed = self._needed(holding.kinds, states) - self.slack
+        some = np.flatnonzero(holding.worth >= needed.min(axis=0)[holding.group])
+        self.work += len(needed) * len(some)
+        if self.work > WORK or self.stop():
+            raise TooManyError
+        there = (states.left[:, self.of_class] >= self.nth).astype(np.float32)
+        taken = there @ holding.levels[some].T
+        s, p = np.nonzero(taken >= needed.astype(np.float32)[:, holding.group[some]])
+        return s, some[p]
+
+    def _needed(self, kinds: Ints, states: _States) -> Floats:
+        """What a node of some kinds (G,) must be worth in states (S, G)."""
         choice, prices, steps = self.choice, self.prices, self.prices.steps
-        kinds = lists.patterns[lists.first]
         worth = states.left @ prices.worth
-        price = choice.cost[kinds] + choice.taken[kinds] @ self.others
-        left = steps.left(choice.room - states.used)[:, None] - steps.taken_parts(choice.taken[kinds])[None, :]
+        price = choice.price[kinds] + choice.needs[kinds] @ self.others
+        left = steps.left(choice.room - states.used)[:, None] - steps.taken_parts(choice.needs[kinds])[None, :]
         ahead = self._ahead(states.cost, states.used, self.others)
         reach = steps.reach(ahead[:, None] - price[None, :], left)
         needed = np.where(reach < 0, np.inf, worth[:, None] - reach)
         ahead = self._ahead(states.cost, states.used, prices.limit)
-        price = choice.cost[kinds] + choice.taken[kinds] @ prices.limit
-        needed = np.maximum(needed, worth[:, None] + price[None, :] - ahead[:, None]) - FUZZ
-        key = np.arange(len(kinds)) * 2 * self.span - np.clip(needed, -self.span / 2, 1.2 * self.span)
-        number = (np.searchsorted(lists.key, key, side="right") - lists.first).ravel()
-        s = np.repeat(np.repeat(np.arange(len(worth)), len(kinds)), number)
-        within = np.arange(len(s)) - np.repeat(np.cumsum(number) - number, number)
-        return s, lists.patterns[np.repeat(np.tile(lists.first, len(worth)), number) + within]
+        price = choice.price[kinds] + choice.needs[kinds] @ prices.limit
+        return np.asarray(np.maximum(needed, worth[:, None] + price[None, :] - ahead[:, None]))
 
-    def _bought(self, states: _States, s: Ints, p: Ints) -> _States:
-        """States `s` with a node of pattern `p` more, those that may still end below the `upper` cost."""
+    def _bought(self, states: _States, s: Ints, holding: _Holding, h: Ints) -> _States:
+        """
+        States `s` with a node of pattern `h` more, those that may still end below the `upper` cost.
+
+        Of the cheapest covers one has only nodes that take no further pod of those that are left, and no harder one for one
+        that is there: a pod that changes places with a harder one fits wherever that was. So other nodes need not be looked
+        at, but that a node keeps one pod of the class that it was chosen for.
+        """
+        choice, p = self.choice, holding.patterns[h]
+        kind = choice.kind[p]
+        used = states.used[s] + choice.needs[kind]
+        rest = states.left[s] - choice.rows[p]
+        whole = (rest >= 0).all(axis=1)
+        rest = np.maximum(rest, 0)
+        better = holding.harder[h] & ((rest > 0) @ (1 << np.arange(rest.shape[1])))
+        good = np.flatnonzero((used <= choice.room).all(axis=1) & ~(whole & (better > 0)))
+        s, p, kind, used, rest = (each[good] for each in (s, p, kind, used, rest))
+        cost = states.cost[s] + choice.price[kind] + ((choice.bit[kind] & ~states.bits[s]) != 0) * choice.charge
+        made = self._distinct(_States(rest, cost, used, states.bits[s] | choice.bit[kind], s, p))
+        return self._hopeful(made, 0.0)
+
+    def _filled(self, pods: Ints, states: _States, hardest: Ints) -> Ints:
+        """States whose last node has these pods (S, C) and takes none of the rest, and no harder one in exchange."""
         choice = self.choice
-        used = states.used[s] + choice.taken[p]
-        within = (used <= choice.room).all(axis=1)
-        s, p, used = s[within], p[within], used[within]
-        rest = np.maximum(states.left[s] - choice.rows[p], 0)
-        cost = states.cost[s] + choice.cost[p] + ((choice.bit[p] & ~states.bits[s]) != 0) * choice.charge
-        made = _States(rest, cost, used, states.bits[s] | choice.bit[p], states.path[s], p)
-        return self._distinct(self._hopeful(made, 0.0))
+        rest, kind = states.left, choice.kind[states.last]
+        room = choice.space[kind] - pods @ choice.size
+        takes = np.zeros(len(kind), dtype=np.bool_)
+        for y in self.order:
+            takes |= (rest[:, y] > 0) & choice.ok[y, kind] & (choice.size[y] <= room).all(axis=1)
+        for x, y in self.harder:
+            there = np.flatnonzero((rest[:, y] > 0) & ~takes)
+            takes[there] = self._changes(x, y, pods[there], kind[there], room[there], hardest[there])
+        return np.flatnonzero(~takes)
 
     def _ahead(self, cost: Ints, used: Ints, limit: Floats) -> Floats:
         """How far the `upper` cost is from what was paid, and from limits at these prices."""
         return np.asarray(self.upper - cost + (self.choice.room - used) @ limit)
 
     def _hopeful(self, states: _States, later: float) -> _States:
-        """States that may end below the `upper` cost, by worths and by whole nodes."""
+        """States that may end below the `upper` cost where nodes that come `later` take worth of at most this."""
+        return states.take(np.flatnonzero(self._spare(states, later) >= -FUZZ))
+
+    def _spare(self, states: _States, later: float = 0.0) -> Floats:
+        """How far the `upper` cost is from what these states cost in the end at least, by worths and by whole nodes."""
         worth = np.maximum(states.left @ self.prices.worth - later, 0.0)
         steps = self.prices.steps
         whole = steps.of(worth, steps.left(self.choice.room - states.used))
-        hopeful = self._ahead(states.cost, states.used, self.prices.limit) - worth >= -FUZZ
-        hopeful &= self._ahead(states.cost, states.used, self.others) - whole >= -FUZZ
-        return states.take(np.flatnonzero(hopeful))
+        by_worth = self._ahead(states.cost, states.used, self.prices.limit) - worth
+        return np.minimum(by_worth, self._ahead(states.cost, states.used, self.others) - whole)
 
     def _distinct(self, states: _States) -> _States:
         """The cheapest of equal states."""
@@ -304,10 +399,7 @@ class _Walk:
         code = code[order]
         same = (code[1:] == code[:-1]) & (made.bits[1:] == made.bits[:-1])
         same &= (made.used[1:] == made.used[:-1]).all(axis=1)
-        made = made.take(np.flatnonzero(np.concatenate([np.ones(min(1, len(code)), dtype=np.bool_), ~same])))
-        if len(made.left) > STATES:
-            raise TooManyError
-        return made
+        return made.take(np.flatnonzero(np.concatenate([np.ones(min(1, len(code)), dtype=np.bool_), ~same])))
 
 
 def _joined(parts: Sequence[_States]) -> _States:

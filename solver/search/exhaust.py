@@ -272,12 +272,15 @@ def choice(problem: problems.Problem, field: fields.Field, rows: Rows, there: li
     return covering.Choice(
         rows=rows.counts,
         kind=rows.kind,
-        cost=field.cost[rows.kind].astype(np.int64),
-        taken=taken.reshape(len(field.cost), len(problem.caps))[rows.kind].astype(np.int64),
-        room=np.array([max(0, cap.room) for cap in problem.caps], dtype=np.int64),
-        bit=bit[rows.kind] if problem.pools.charge else np.zeros_like(rows.kind),
-        charge=problem.pools.charge,
         there=there,
+        price=field.cost.astype(np.int64),
+        needs=taken.reshape(len(field.cost), len(problem.caps)).astype(np.int64),
+        room=np.array([max(0, cap.room) for cap in problem.caps], dtype=np.int64),
+        bit=bit if problem.pools.charge else np.zeros_like(bit),
+        charge=problem.pools.charge,
+        size=field.requests,
+        space=field.room,
+        ok=field.ok,
     )
 
 

@@ -21,8 +21,6 @@ SMALL_PODS = 60
 SMALL_CLASSES = 12
 ENUMERATE_SHARE = 0.25
 """Share of the time left for enumeration."""
-WITHIN = (0.003, 0.01, 0.016, 0.021, 0.026, 0.032, 0.038, 0.045, 0.055, 0.07, 0.085, 0.1, 0.15, np.inf)
-"""How far above the bound covers are looked for, one after the other."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""
 HEAD_START = 0.2
@@ -115,10 +113,10 @@ class Small:
         """Covers that cost little more than the bound first, then those below the incumbent."""
         if not self.known.unplaced():
             self.known.lift(found.least() - self.known.most_charges())
-        for share in WITHIN:
+        ladder = walk.Ladder()
+        while True:
             top = self.known.value.cost - 1
-            upper = min(top, found.least() * (1 + share))
-            answer = found.within(upper)
+            answer = found.within(min(top, found.least() * (1 + ladder.share)))
             if answer is None:
                 return
             if answer.solution is not None:
@@ -128,6 +126,7 @@ class Small:
                 return
             if not self.known.unplaced():
                 self.known.lift(answer.bound - self.known.most_charges())
+            ladder.climb(answer.states)
 
     def only_cost(self, counts: Ints) -> bool:
         """Whether the incumbent places all that can be, as well as can be by place alone, so that only its cost is open."""

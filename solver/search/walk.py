@@ -9,6 +9,7 @@ what the pattern does not hold, in whole nodes; patterns that leave too much are
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,10 @@ Ints = NDArray[np.int64]
 
 PATTERNS = 20_000
 """Most patterns that a walk chooses from."""
+FIRST, RATE, LEAST_STEP = 0.004, 1000.0, 0.0005
+"""The first share of a ladder, by how much the logarithm of states may grow with the share, and its smallest step."""
+TIMES, SOME = 5.0, 5_000
+"""Times as many states as before, and states that take little time, for the next walk."""
 BEST, ROUNDS = 60, 100
 """Patterns that are added at a time while prices are looked for, and how often."""
 LISTED = 2000
@@ -63,10 +68,14 @@ def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """The cheapest cover, None when none is as cheap as was asked for, and a bound on what any costs, charges included."""
+    """
+    The cheapest cover, None when none is as cheap as was asked for, a bound on what any costs, charges included, and how many
+    states and patterns were looked at.
+    """
 
     solution: problems.Solution | None
     bound: int
+    states: int = 0
 
 
 class Walk:
@@ -133,14 +142,35 @@ class Walk:
         ]
         choice = exhaust.choice(self.problem, self.field, rows, there)
         try:
-            found = None if choice is None else covering.cheapest(choice, self.counts, self.prices, upper, self.stop)
+            if choice is None:
+                return None
+            found, states = covering.cheapest(choice, self.counts, self.prices, upper, self.stop)
         except covering.TooManyError:
             return None
-        if choice is None:
-            return None
+        states += len(rows.kind)
         if found is None:
-            return Answer(None, int(np.floor(upper)) + 1)
-        on_node, chosen, cost = found
+            return Answer(None, int(np.floor(upper)) + 1, states)
         nothing = np.zeros_like(self.counts)
-        contents = [np.concatenate([nothing[None, :], each])[i] for i, each in zip(on_node, there, strict=True)]
-        return Answer(exhaust.solution(self.problem, self.field, rows, contents, chosen, self.counts), cost)
+        contents = [np.concatenate([nothing[None, :], each])[i] for i, each in zip(found.there, there, strict=True)]
+        solution = exhaust.solution(self.problem, self.field, rows, contents, found.chosen, self.counts)
+        return Answer(solution, found.cost, states)
+
+
+class Ladder:
+    """
+    How far above the bound covers are looked for, as a share of it, step by step. States grow by some factor from step to step of
+    one size: each walk is to look at a few times as many as the one before, or at so many that it takes some 20 ms.
+    """
+
+    def __init__(self) -> None:
+        self.share, self.rate = FIRST, RATE
+        self.before = 0.0, 1
+
+    def climb(self, states: int) -> None:
+        """The next step, after one at which so many states were looked at."""
+        share, fewer = self.before
+        if states > fewer:
+            self.rate = math.log(states / fewer) / (self.share - share)
+        self.before = self.share, max(states, 1)
+        step = math.log(max(TIMES, SOME / max(states, 1))) / self.rate
+        self.share += min(max(step, LEAST_STEP), max(FIRST, self.share / 2))
