@@ -32,7 +32,7 @@ CPU = (50, 100, 200, 250, 500, 500, 1000, 1000, 1500, 2000, 3000, 4000, 6000)
 PER_CORE = (512, 1024, 1024, 2048, 2048, 4096, 4096, 8192)
 """Mi of memory per core."""
 PODS, CLASSES = 50, 10
-ENOUGH = 1.0
+ENOUGH = 1.4
 """Seconds from the parsed manifests to the checked plan, so that a process takes less than two."""
 
 

@@ -204,13 +204,15 @@ def _relaxations(
     quiet = dataclasses.replace(run, progress=lambda _: None, warm=None)
     until = 0.0 if asked.deterministic else run.clock() + changed.seconds(asked.time_limit, spent)
 
-    def over() -> bool:
-        return run.stop() or (not asked.deterministic and run.clock() > until)
+    def left() -> float:
+        if run.stop():
+            return 0.0
+        return asked.time_limit if asked.deterministic else until - run.clock()
 
     def search(of: cluster.Cluster, edited: options.Options, again: builds.Build) -> tuple[builds.Build, params.Found]:
         return searched(of, known, edited, again, quiet)[0]
 
-    asking = changed.Asking(known, search, len(placed.placements), len(placed.create), over)
+    asking = changed.Asking(known, search, len(placed.placements), len(placed.create), left)
     wanted = {index: pods for index, pods in placed.left_out.items() if pods[0] not in build.ignored}
     return relax.relaxations(build, known, wanted, before, asking.ask, asking.stop)
 

@@ -21,8 +21,8 @@ from solver.search import params, parts
 
 LEAST = 0.2
 """Share of the time limit that all changes together may take in any case."""
-EACH, LEAST_EACH = 0.2, 0.5
-"""Share of the time limit for one of them, and seconds that it gets in any case."""
+EACH, LEFT_EACH, LEAST_EACH = 0.2, 0.5, 0.25
+"""Share of the time limit for one of them, of what is left for all, and seconds that it gets in any case."""
 EFFORT = 50_000
 """Pods and nodes that are planned over again for all of them, also without a clock."""
 EXACT, NEARLY = 500, 0.001
@@ -61,7 +61,7 @@ class Asked:
 
 
 class Asking:
-    """Asks changed questions of one plan with so many pods and new nodes, as long as that is worth it."""
+    """Asks changed questions of one plan with so many pods and new nodes, while seconds are `left`."""
 
     def __init__(
         self,
@@ -69,21 +69,22 @@ class Asking:
         search: Search,
         pods: int,
         nodes: int,
-        over: Callable[[], bool],
+        left: Callable[[], float],
     ) -> None:
-        self.known, self.search, self.pods, self.nodes, self.over = known, search, pods, nodes, over
+        self.known, self.search, self.pods, self.nodes, self.left = known, search, pods, nodes, left
         self.effort = 0
 
     def ask(self, question: changes.Question) -> Asked:
         """A changed question with the time that is worth it."""
         of, asked = question
         gap = asked.gap if self.pods <= EXACT else max(asked.gap, NEARLY)
-        quick = dataclasses.replace(asked, time_limit=max(LEAST_EACH, asked.time_limit * EACH), gap=gap)
+        limit = max(LEAST_EACH, min(asked.time_limit * EACH, self.left() * LEFT_EACH))
+        quick = dataclasses.replace(asked, time_limit=limit, gap=gap)
         return Asked((of, quick), self.known, self._counted)
 
     def stop(self) -> bool:
         """Whether to ask no more."""
-        return self.effort > EFFORT or self.over()
+        return self.effort > EFFORT or self.left() <= 0
 
     def _counted(
         self, of: cluster.Cluster, asked: options.Options, build: builds.Build

@@ -94,7 +94,7 @@ def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalo
     """Flavors beyond the NodePool's requirements that could hold the pod and have the labels that it asks for."""
     template, spec = build.templates[name], build.spec(index)
     there = _flavors_of(build, name)
-    if len(there) + 1 < _choice_of_flavors(_raw(of, name)):
+    if len(there) + 1 < _choice_of_flavors(_raw(build.context.objects, name)):
         return
     found = [
         one.flavor

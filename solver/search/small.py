@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
-ENUMERATE_SHARE = 0.25
+ENUMERATE_SHARE = 0.4
 """Share of the time left for enumeration."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""
@@ -99,6 +99,7 @@ class Small:
             lambda: until - budget.spent(),
             lambda: budget.seconds_until(until),
         )
+        whole = walk.useful(self.problem, whole, counts)
         caps = compact.limits_of(self.problem, whole)
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0, caps)
         columns.add_singles()
@@ -116,7 +117,7 @@ class Small:
         ladder = walk.Ladder()
         while True:
             top = self.known.value.cost - 1
-            answer = found.within(min(top, found.least() * (1 + ladder.share)))
+            answer = found.within(min(top, found.above(ladder.share)))
             if answer is None:
                 return
             if answer.solution is not None:

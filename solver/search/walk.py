@@ -35,6 +35,39 @@ LISTED = 2000
 """Up to so many contents of a node listing them takes no longer than quick pricing does."""
 
 
+def useful(problem: problems.Problem, field: fields.Field, counts: Ints) -> fields.Field:
+    """
+    The field without kinds that another one can always stand in for: one that costs no more, also where its OVH pool is new,
+    takes no more of any limit, and has no less room for pods (C,) of no fewer classes.
+    """
+    groups = exhaust.charged(problem, field.twins)
+    group = np.full(len(field.cost), -1)
+    for index, kinds in enumerate(groups):
+        group[kinds] = index
+    alone = np.array([g >= 0 and len(groups[g]) == 1 for g in group], dtype=np.bool_)
+    taken = np.array([[cap.per_offer[twins].min() for cap in problem.caps] for twins in field.twins])
+    taken = taken.reshape(len(field.cost), len(problem.caps))
+    reach = field.ok.T @ (counts[:, None] * field.requests)
+    cost = field.cost + np.where(group >= 0, problem.pools.charge, 0)
+
+    # Each (k, j): whether j can stand in for k.
+    instead = (field.room[None, :] >= np.minimum(field.room, reach)[:, None]).all(axis=2)
+    instead &= (field.ok.T[None, :] >= field.ok.T[:, None]).all(axis=2)
+    instead &= (taken[None, :] <= taken[:, None]).all(axis=2)
+    same = alone[:, None] | (group[None, :] == group[:, None])
+    instead &= np.where(same, field.cost[None, :], cost[None, :]) <= field.cost[:, None]
+    number = np.arange(len(field.cost))
+    left_out = instead & ~(instead.T & (number[None, :] >= number[:, None]))
+    kept = np.flatnonzero(~left_out.any(axis=1))
+    return dataclasses.replace(
+        field,
+        room=field.room[kept],
+        ok=field.ok[:, kept],
+        cost=field.cost[kept],
+        twins=tuple(field.twins[k] for k in kept),
+    )
+
+
 def priced(columns: patterns.Columns, rng: np.random.Generator, effort: patterns.Effort) -> bool:
     """
     Generate columns to the end: by quick pricing unless contents are few, then by all full patterns that are worth more than they
@@ -124,6 +157,10 @@ class Walk:
         whole = steps.of(np.array([worth]), np.array([steps.parts]))
         return max(0.0, worth - self.limits, float(whole[0]) - self.free)
 
+    def above(self, share: float) -> float:
+        """The bound and a share of what all pods are worth."""
+        return self.least() + share * float(self.worth @ self.counts)
+
     def within(self, upper: float) -> Answer | None:
         """The cheapest cover that costs at most `upper`; None when that takes too long."""
         steps = self.prices.steps
@@ -158,8 +195,9 @@ class Walk:
 
 class Ladder:
     """
-    How far above the bound covers are looked for, as a share of it, step by step. States grow by some factor from step to step of
-    one size: each walk is to look at a few times as many as the one before, or at so many that it takes some 20 ms.
+    How far above the bound covers are looked for, as a share of what all pods are worth, step by step. Steps of one size multiply
+    the states by some factor: each walk is to look at a few times as many as the one before, or at so many that it takes some
+    20 ms.
     """
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import random
 import time
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from catalog import catalogue
-from solver import cluster, options, planner
+from solver import build, cluster, options, planner
+from solver.explain import changes, relax
 from tests.solver import builders as b
 from tests.solver.explain import applied
 
@@ -160,6 +162,49 @@ def test_one_more_flavor_is_no_choice():
     (left_out,) = planner.plan(of, CATALOGUE, ASKED, CHANGES).unschedulable
 
     assert not left_out.relaxations
+
+
+def test_a_change_that_leaves_out_another_pod_instead_is_not_named():
+    """One node, and two kinds of pods of which it holds one: without its selector the other one would take the place."""
+    flavors = b.requirement("node.kubernetes.io/instance-type", "In", "b3-8")
+    pool = b.pool(requirements=[flavors], limits={"nodes": "1"})
+    choosy = b.pod("choosy", b.spec(1500, GIB, node_selector=(("disk", "fast"),)))
+    of = b.cluster(pool, b.node_class(), choosy, b.pod("plain", b.spec(1500, GIB)))
+
+    (left_out,) = planner.plan(of, CATALOGUE, ASKED, CHANGES).unschedulable
+
+    assert left_out.pod == "default/choosy"
+    assert left_out.relaxations == ()
+
+
+def test_a_change_of_a_node_pool_is_asked_once_for_all_classes():
+    """Three classes wait for the same limit: one question without it is answered, and all are told."""
+    flavors = b.requirement("node.kubernetes.io/instance-type", "In", "b3-8")
+    pool = b.pool(requirements=[flavors], limits={"nodes": "0"})
+    of = b.cluster(pool, b.node_class(), [b.pod(f"web-{cpu}", b.spec(cpu, GIB)) for cpu in (500, 1000, 1500)])
+    made = build.build_problem(of, CATALOGUE, ASKED)
+    left_out = {index: each.pods for index, each in enumerate(made.problem.classes)}
+    unlimited: list[bool] = []
+
+    @dataclasses.dataclass
+    class Answered:
+        """Places everybody."""
+
+        plan: relax.Answer
+
+        def opens(self, pods: frozenset[str]) -> bool:
+            return bool(pods)
+
+    def ask(question: changes.Question) -> Answered:
+        unlimited.append(not question[0].node_pools["general"].manifest.spec.limits)
+        return Answered(relax.Answer(100, frozenset(of.pods), (0,), ()))
+
+    before = relax.Answer(0, frozenset(), (3,), ())
+    found = relax.relaxations(made, CATALOGUE, left_out, before, ask, lambda: False)
+
+    assert len(left_out) == 3
+    assert sum(unlimited) == 1
+    assert [any("limits" in each.change for each in said) for said in found.values()] == [True] * 3
 
 
 def test_pods_of_one_class_are_told_what_places_each():

@@ -34,7 +34,7 @@ def walk_of(problem: problems.Problem) -> walk.Walk:
     """A walk at the prices of the master over all patterns."""
     counts = problem.counts
     bare = dataclasses.replace(problem, node_charge=0)
-    field = fields.make(bare, np.arange(len(problem.offers)), counts > 0)
+    field = walk.useful(problem, fields.make(bare, np.arange(len(problem.offers)), counts > 0), counts)
     caps = compact.limits_of(problem, field)
     found = columns.Columns(field, counts, np.ones(len(counts)), 0.0, 0, caps)
     found.add_singles()
