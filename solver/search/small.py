@@ -127,6 +127,9 @@ class Small:
                 return
             if not self.known.unplaced():
                 self.known.lift(answer.bound - self.known.most_charges())
+            if answer.solution is not None:
+                # The cheapest cover breaks what covers do not know of: the greatest number and size of OVH pools.
+                return
             ladder.climb(answer.states)
 
     def only_cost(self, counts: Ints) -> bool:

@@ -25,8 +25,10 @@ Ints = NDArray[np.int64]
 
 PATTERNS = 20_000
 """Most patterns that a walk chooses from."""
-FIRST, RATE, LEAST_STEP = 0.004, 1000.0, 0.0005
-"""The first share of a ladder, by how much the logarithm of states may grow with the share, and its smallest step."""
+FIRST, LEAST_STEP = 0.004, 0.0005
+"""The first share of a ladder, and its smallest step."""
+RATE, SLOWEST = 1000.0, 1.0
+"""By how much the logarithm of states may grow with the share, before anything is known, and at least."""
 TIMES, SOME = 5.0, 5_000
 """Times as many states as before, and states that take little time, for the next walk."""
 BEST, ROUNDS = 60, 100
@@ -158,8 +160,8 @@ class Walk:
         return max(0.0, worth - self.limits, float(whole[0]) - self.free)
 
     def above(self, share: float) -> float:
-        """The bound and a share of what all pods are worth."""
-        return self.least() + share * float(self.worth @ self.counts)
+        """The bound and a share of what all pods are worth, or of what a node costs where room is left for all of them."""
+        return self.least() + share * max(float(self.worth @ self.counts), float(self.price.max()))
 
     def within(self, upper: float) -> Answer | None:
         """The cheapest cover that costs at most `upper`; None when that takes too long."""
@@ -207,8 +209,8 @@ class Ladder:
     def climb(self, states: int) -> None:
         """The next step, after one at which so many states were looked at."""
         share, fewer = self.before
-        if states > fewer:
-            self.rate = math.log(states / fewer) / (self.share - share)
+        grown = math.log(max(states, 1) / fewer) / (self.share - share)
+        self.rate = max(grown, self.rate / 4, SLOWEST)
         self.before = self.share, max(states, 1)
         step = math.log(max(TIMES, SOME / max(states, 1))) / self.rate
         self.share += min(max(step, LEAST_STEP), max(FIRST, self.share / 2))

@@ -95,3 +95,15 @@ def test_prices_without_anything_to_buy():
     found = columns.Columns(field, problem.counts, np.ones(1), 0.0, 0)
 
     assert not walk.priced(found, np.random.default_rng(1), columns.Effort(lambda: False, lambda _: None, 1, 1))
+
+
+def test_a_ladder_ends_where_pods_are_worth_nothing():
+    """What is free on a node would hold all pods one by one but not together: their prices are 0, and shares still grow."""
+    problem = tiny.problem([tiny.pods("a", 2, (3, 3))], [tiny.offer(50, (5, 5))], [tiny.node((6, 6))])
+    walking = walk_of(problem)
+    ladder = walk.Ladder()
+    first = walking.above(ladder.share)
+    for _ in range(40):
+        ladder.climb(0)
+
+    assert walking.above(ladder.share) > first + 50
