@@ -71,9 +71,10 @@ class Range:
     needed: Ints
 
 
-def groups(problem: problems.Problem) -> list[Ints]:
-    """Offers of each cell, those left out for which another one can always stand in."""
-    kept, _ = sizing.useful_offers(problem)
+def groups(problem: problems.Problem, kept: Sequence[int] | None = None) -> list[Ints]:
+    """Offers of each cell, those `kept`: unless told, those for which no other one can always stand in."""
+    if kept is None:
+        kept, _ = sizing.useful_offers(problem)
     kind = sizing.kinds(problem)
     there = problem.counts > 0
     found: dict[tuple[object, ...], list[int]] = {}
@@ -134,10 +135,12 @@ def cell(
     soft: bool,
     met: bool,
     known: Known,
+    dominated: bool = False,
 ) -> Cell:
     """
     Shapes, kinds and full patterns of some offers, at most `few` of each kind. With `soft` rules inside a node that may be broken
     are kept, when all preferences can be `met` those over domains too; spreads are those given. Patterns are kept in `known`.
+    Those that a cheaper kind holds too are left out, unless `dominated` ones are wanted.
     """
     inside = dataclasses.replace(
         problem,
@@ -177,7 +180,7 @@ def cell(
         kind_of.append(np.full(len(found), kind))
         rows.append(found)
     kinds, table = np.concatenate(kind_of), np.concatenate(rows)
-    keep = _undominated(problem, small.field, kinds, table)
+    keep = np.arange(len(kinds)) if dominated else _undominated(problem, small.field, kinds, table)
     holds = np.minimum(knapsack.capacity(small.field), counts[:, None]).astype(np.int64)
     holds[company.apart.diagonal()] = np.minimum(holds[company.apart.diagonal()], 1)
     return Cell(small, company, kinds[keep], table[keep], tuple(large), holds)

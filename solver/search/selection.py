@@ -7,10 +7,11 @@ may change places (`likeness`) the dearest comes first.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,12 @@ Ints = NDArray[np.int64]
 
 PACK_SECONDS = 0.2
 """Deterministic seconds for putting pods of one cell onto the nodes that the model bought there."""
+
+
+Kinds = Mapping[int, tuple[int, int]]
+"""Kinds of node by offer, as some cells have them: cell and kind."""
+Fleet = collections.Counter[tuple[int, int]]
+"""Numbers of new nodes by such kinds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,10 +54,20 @@ class Clash:
 
 
 class Model:
-    """The model over cells and patterns; `clashes` are those that its last solution showed."""
+    """
+    The model over cells and patterns; `clashes` are those that its last solution showed. With `spare` there may be more nodes
+    than the pods need.
+    """
 
-    def __init__(self, problem: problems.Problem, roomy: problems.Problem, cells: Sequence[contents.Cell]) -> None:
-        self.problem, self.cells = problem, cells
+    def __init__(
+        self,
+        problem: problems.Problem,
+        roomy: problems.Problem,
+        cells: Sequence[contents.Cell],
+        *,
+        spare: bool = False,
+    ) -> None:
+        self.problem, self.cells, self.spare = problem, cells, spare
         self.model = cp_model.CpModel()
         self.variables = variables.Variables(self.model, roomy, [([i], 1) for i in range(len(cells))])
         for add in blocks.BLOCKS.values():
@@ -64,6 +81,7 @@ class Model:
         self.bought: list[list[tuple[cp_model.IntVar, int]]] = []
         for cell, place in zip(cells, self.variables.slots, strict=True):
             self._buy(cell, place)
+        self.named: dict[tuple[int, int], cp_model.IntVar] = {}
         self.nodes = [self._count(bought) for bought in self.bought]
         by_cell = [
             [(n, int(cell.shapes.field.cost[kind])) for kind, n in nodes.items()]
@@ -82,6 +100,8 @@ class Model:
         """Pods of a cell are at most what its nodes hold: patterns, and sums of room where there are too many of these."""
         model, counts = self.model, cell.shapes.sums(self.problem.counts)
         needed = np.where(cell.rows > 0, -(-counts // np.maximum(cell.rows, 1)), 0).max(axis=1, initial=0)
+        if self.spare:
+            needed = np.full_like(needed, counts.sum())
         used = [model.new_int_var(0, int(n), "") for n in needed]
         bought = [(u, int(k)) for u, k in zip(used, cell.kind, strict=True)]
         inside: list[list[cp_model.IntVar]] = [[] for _ in counts]
@@ -206,6 +226,36 @@ class Model:
                 counted = [v for c, v in place.pods.items() if cell.company.member[cell.shapes.index[c], rule]]
                 self.model.add(sum(counted) >= int(part.needed[rule]) * sum(u for u, _ in bought))
 
+    def name(self, kinds: Kinds) -> None:
+        """By which kinds fleets are counted; each kind of the model is one of them as a whole."""
+        found: dict[tuple[int, int], list[cp_model.IntVar]] = {}
+        for cell, nodes in zip(self.cells, self.nodes, strict=True):
+            for kind, number in nodes.items():
+                found.setdefault(kinds[int(cell.shapes.field.twins[kind][0])], []).append(number)
+        for name, numbers in found.items():
+            self.named[name] = self.model.new_int_var(0, len(self.cells) * int(self.problem.counts.sum()), "")
+            self.model.add(self.named[name] == sum(numbers))
+
+    def within(self, fleet: Fleet) -> None:
+        """No more new nodes of each kind than these; takes the place of what was said before."""
+        for name, number in self.named.items():
+            domain = self.model.proto.variables[number.index].domain
+            domain.clear()
+            domain.extend([0, fleet[name]])
+
+    def beyond(self, fleet: Fleet) -> None:
+        """Of some kind more new nodes than these."""
+        ways = []
+        for name, number in self.named.items():
+            more = self.model.new_bool_var("")
+            self.model.add(number >= fleet[name] + 1).only_enforce_if(more)
+            ways.append(more)
+        self.model.add_bool_or(ways)
+
+    def fleet(self) -> Fleet:
+        """What the solution found buys."""
+        return +collections.Counter({name: self.solver.value(number) for name, number in self.named.items()})
+
     def first(self, clock: Clock) -> tuple[int, ...] | None:
         """The least numbers before the cost, one after the other; None when time was short."""
         found = []
@@ -217,12 +267,12 @@ class Model:
             self.model.add(term.total.expr <= found[-1])
         return tuple(found)
 
-    def cheapest(self, ceiling: int | None, low: int, clock: Clock) -> tuple[cp_model.CpSolverStatus, int | None, int]:
-        """Minimise the cost, below a `ceiling` and from a bound known: status, cost found, bound."""
-        self.model.add(_weighted(self.cost) >= low)
-        if ceiling is not None:
-            self.model.add(_weighted(self.cost) <= ceiling - 1)
+    def cheapest(self, low: int, high: int, clock: Clock) -> tuple[cp_model.CpSolverStatus, int | None, int]:
+        """Minimise the cost between two numbers: status, cost found, bound."""
         self.model.minimize(_weighted(self.cost))
+        asked = self.model.proto.objective.domain
+        asked.clear()
+        asked.extend([low, high])
         status = self._solve(clock)
         found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
         low = round(self.solver.best_objective_bound)
@@ -235,6 +285,8 @@ class Model:
         parameters.catch_sigint_signal = False
         parameters.linearization_level = 2
         parameters.cp_model_probing_level = 0
+        # Most of the proof is what the linear relaxation says about numbers of nodes, so it also says where to branch.
+        parameters.search_branching = cp_model.LP_SEARCH
         # Work is counted, not time, so that a busy machine gets the same answers; `stop` looks at the time.
         parameters.max_deterministic_time = max(0.0, clock.left())
         with stopping.watched(self.solver, clock.stop):
@@ -242,10 +294,11 @@ class Model:
         clock.spend(self.solver.response_proto.deterministic_time)
         return status
 
-    def solution(self) -> problems.Solution | None:
+    def solution(self, needed: Ints) -> problems.Solution | None:
         """
-        The solution found, pods dealt out evenly; None when they do not fit onto nodes of kinds that are sums of room: then
-        `clashes` says where, or nothing when that was not decided in time.
+        The solution found, pods dealt out evenly, on each node at least `needed` (S,) of each spread; None when they do not fit
+        onto nodes of kinds that are sums of room: then `clashes` says where, or nothing when that was not decided in time or is
+        for want of what is needed.
         """
         value = self.solver.value
         self.clashes = []
@@ -263,13 +316,15 @@ class Model:
                 pods[c] = value(v)
             kind = np.repeat(np.array([k for _, k in bought], dtype=np.int64), [value(u) for u, _ in bought])
             if any(value(u) for u, _ in bought[len(used) :]):
-                packed = _packed(cell, kind, cell.shapes.sums(pods))
-                if packed is None:
-                    undecided = True
-                    continue
-                if not len(packed) and len(kind):
+                packed = _packed(cell, kind, cell.shapes.sums(pods), np.zeros_like(needed))
+                if packed is not None and not len(packed):
                     least = _least(cell, kind, cell.shapes.sums(pods))
                     self.clashes.append(Clash(index, least, np.bincount(kind, minlength=len(cell.shapes.field.cost))))
+                    continue
+                if packed is not None and needed.any():
+                    packed = _packed(cell, kind, cell.shapes.sums(pods), needed)
+                if packed is None or not len(packed):
+                    undecided = True
                     continue
                 rows = packed
             else:
@@ -281,10 +336,10 @@ class Model:
         return problems.Solution(new=exhaust.bought(self.problem, new), placed=placed)
 
 
-def _packed(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints | None:
+def _packed(cell: contents.Cell, kind: Ints, pods: Ints, needed: Ints) -> Ints | None:
     """
-    Pods of each shape (S,) on nodes of these kinds (M,): (M, S), no rows where that is not possible, None where nothing was
-    decided in time.
+    Pods of each shape (S,) on nodes of these kinds (M,), with at least `needed` of each spread on each: (M, S), no rows where
+    that is not possible, None where nothing was decided in time.
     """
     model, field, company = cp_model.CpModel(), cell.shapes.field, cell.company
     table = [
@@ -308,6 +363,8 @@ def _packed(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints | None:
             for owner in np.flatnonzero(company.owner[:, rule]):
                 counted = sum(row[s] for s in np.flatnonzero(company.member[:, rule]))
                 model.add(counted <= most).only_enforce_if(there[owner])
+            if needed[rule]:
+                model.add(sum(row[s] for s in np.flatnonzero(company.member[:, rule])) >= int(needed[rule]))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False
@@ -329,7 +386,7 @@ def _least(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints:
         low, high = 0, int(pods[shape])
         while low < high:
             pods[shape] = (low + high) // 2
-            packed = _packed(cell, kind, pods)
+            packed = _packed(cell, kind, pods, np.zeros_like(cell.company.most))
             low, high = (
                 (low, int(pods[shape])) if packed is not None and not len(packed) else (int(pods[shape]) + 1, high)
             )

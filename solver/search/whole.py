@@ -3,8 +3,10 @@ Small problems as a whole, whatever rules they carry: patterns in place of nodes
 blocks (`selection`).
 
 The numbers before the cost come first, then the cost, case by case of what the emptiest node holds where pods are spread over
-hostnames. Rules that look at one node in another way (affinity over hostnames, shared volumes, minimum values) are left out:
-the answer is then a bound, and whether the solution holds is looked at here before it bounds anything.
+hostnames. Fleets are looked at first: those that would do without rules over domains are found in a moment, the cheapest first,
+and so is whether their nodes can be dealt to the domains; when none is left below what is known, that is the proof. Rules that
+look at one node in another way (affinity over hostnames, shared volumes, minimum values) are left out: the answer is then a
+bound, and whether the solution holds is looked at here before it bounds anything.
 """
 
 from __future__ import annotations
@@ -20,12 +22,20 @@ from solver import problem as problems
 from solver.model import objective, sizing
 from solver.search import contents, selection
 
-FEW = (60, 600)
-"""Most patterns of one kind of node that the model chooses from, first and then; other kinds are taken as sums of room."""
-ROUNDS = 40
-"""Most models with so many patterns; each is told of what clashed in those before."""
+FEW = ((60, 1), (600, 40))
+"""
+Most patterns of one kind of node that the model chooses from, first and then, and most models with so many; other kinds are taken
+as sums of room, and each model is told of what clashed in those before.
+"""
+SLICES = (0.003, 0.01, 0.03, 0.1)
+"""How far above the bound the cost is looked for, one after the other, before it may be whatever is known."""
 GLANCE = 0.08
-"""Share of the work left for the problem without spreads over hostnames, before these are looked at case by case."""
+"""Share of the work left for the problem without rules over domains, and for the one without spreads over hostnames."""
+FLEETS, CLASHES, GUESS = 10, 6, 0.05
+"""
+Most fleets that are looked at one by one, most models for each until nothing clashes, and the share of the work left for
+each model.
+"""
 NEVER = 1 << 60
 """The cost of what cannot be had."""
 
@@ -70,14 +80,19 @@ class _Whole:
         known: Callable[[], problems.Value],
         clock: selection.Clock,
         tell: Callable[[problems.Solution], object],
+        kept: Sequence[int] | None = None,
     ) -> None:
         self.problem, self.known, self.clock, self.tell = problem, known, clock, tell
-        self.groups = contents.groups(problem)
+        self.dominated = kept is not None
+        self.groups = contents.groups(problem, kept)
         roomy = sizing.roomy(problem, self.groups)
         self.ceiling: int | None = None
         self.best: problems.Solution | None = None
         self.met = False
         self.floor = 0
+        simpler = sizing.without_domains(problem)
+        mine = sorted(int(o) for offers in self.groups for o in offers)
+        self.simpler = None if simpler is None else _Whole(simpler, known, clock, tell, mine)
         self.patterns: contents.Known = {}
         self.roomy = dataclasses.replace(roomy, pools=dataclasses.replace(roomy.pools, charge=0))
 
@@ -95,58 +110,187 @@ class _Whole:
             least = first
         self.met = least[-2] <= objective.least(self.problem)[-2]
         self._hear(least)
-        spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
+        _, spreads = self._all_nodes()
+        if self.simpler is not None:
+            self.simpler.met = self.met
         if spreads:
-            total = np.array([contents.pods_of(self.problem, s.group) for s in spreads], dtype=np.int64)
-            every = contents.Range(0, int(self.problem.counts.sum()), total, np.zeros_like(total))
-            glance = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GLANCE)
-            self.floor = self._cost(least, spreads, every, glance) or 0
-            if self.ceiling is not None and self.floor >= self.ceiling:
-                return Answer(self.best, least, self.ceiling)
+            self.floor = (self.simpler or self)._glance(least)
         low: int | None = None
         for part in contents.ranges(self.problem, spreads):
-            if part.least and self.ceiling is not None and part.least * self._cheapest() >= self.ceiling:
+            self._hear(least)
+            if self.ceiling is not None and max(self.floor, part.least * self._cheapest()) >= self.ceiling:
                 break
-            found = self._cost(least, spreads, part, self.clock)
+            if not self._roomy_enough(part.most):
+                continue
+            found = self._cost(least, spreads, part)
             if found is None:
                 return Answer(self.best, least, self.floor or None)
             low = found if low is None else min(low, found)
         known = [each for each in (low, self.ceiling) if each is not None]
         return Answer(self.best, least, min(known, default=None))
 
-    def _cost(
-        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range, clock: selection.Clock
-    ) -> int | None:
+    def _cost(self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range) -> int | None:
         """
         A bound on the cost in a range of numbers of nodes, None without one; a valid solution that is found becomes `best`. First
         with few patterns, told of what clashed where sums of room promised too much, then with more.
         """
         low = self.floor
         clashes: list[selection.Clash] = []
-        for few in FEW:
+        for few, rounds in FEW:
+            if self.clock.stop():
+                return low or None
             cells = self._cells(spreads, part, few, soft=True)
-            for _ in range(ROUNDS):
-                if clock.stop():
+            low, done = self._fleets(numbers, spreads, part, self._model(numbers, cells, part))
+            if done:
+                return low
+            for _ in range(rounds):
+                if self.clock.stop():
                     return low or None
-                self._hear(numbers)
-                model = selection.Model(self.problem, self.roomy, cells)
-                model.avoid(clashes)
-                model.fix(numbers)
-                model.between(part)
-                status, cost, bound = model.cheapest(self.ceiling, low, clock)
+                model = self._model(numbers, cells, part, clashes)
+                status, cost, low = self._sliced(model, low, spreads)
                 if status == cp_model.INFEASIBLE:
                     return self.ceiling if self.ceiling is not None else NEVER
-                low = max(low, bound)
-                solution = None if cost is None else model.solution()
+                solution = None if cost is None else model.solution(part.needed)
                 if solution is not None and self._holds(solution, numbers):
                     self.ceiling, self.best = cost, solution
                     self.tell(solution)
-                if status != cp_model.OPTIMAL or solution is not None or not model.guessed:
+                    return low or None
+                if status != cp_model.OPTIMAL or not model.guessed:
                     return low or None
                 if not model.clashes:
                     break
                 clashes += model.clashes
         return low or None
+
+    def _model(
+        self,
+        numbers: tuple[int, ...],
+        cells: Sequence[contents.Cell],
+        part: contents.Range,
+        clashes: Sequence[selection.Clash] = (),
+    ) -> selection.Model:
+        """The model of a range of numbers of nodes, for solutions that reach these numbers before the cost."""
+        self._hear(numbers)
+        model = selection.Model(self.problem, self.roomy, cells, spare=self.dominated)
+        model.avoid(clashes)
+        model.fix(numbers)
+        model.between(part)
+        return model
+
+    def _sliced(
+        self, model: selection.Model, low: int, spreads: Sequence[problems.Spread]
+    ) -> tuple[cp_model.CpSolverStatus, int | None, int]:
+        """
+        The least cost below what is known, a little above the bound first: the less a plan may cost, the fewer nodes it can have,
+        and the sooner there is a proof that there is none. Status, cost found, bound.
+        """
+        high = NEVER if self.ceiling is None else self.ceiling - 1
+        if low > high:
+            return cp_model.INFEASIBLE, None, low
+        for share in SLICES if low and not spreads else ():
+            top = int(low * (1 + share))
+            if top >= high or self.clock.stop():
+                break
+            status, cost, bound = model.cheapest(low, top, self.clock)
+            if status != cp_model.INFEASIBLE:
+                return status, cost, max(low, bound)
+            low = top + 1
+        status, cost, bound = model.cheapest(low, high, self.clock)
+        return status, cost, max(low, bound)
+
+    def _glance(self, numbers: tuple[int, ...]) -> int:
+        """A bound on the cost whatever spreads over hostnames there are, from one model with few patterns."""
+        every, spreads = self._all_nodes()
+        if self.clock.stop():
+            return self.floor
+        model = self._model(numbers, self._cells(spreads, every, FEW[0][0], soft=True), every)
+        high = NEVER if self.ceiling is None else self.ceiling - 1
+        if self.floor > high:
+            return high + 1
+        clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GLANCE)
+        status, cost, low = model.cheapest(self.floor, high, clock)
+        if status == cp_model.INFEASIBLE:
+            return high + 1
+        solution = None if cost is None else model.solution(every.needed)
+        if solution is not None:
+            self.tell(solution)
+        return max(self.floor, low)
+
+    def _fleets(
+        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range, model: selection.Model
+    ) -> tuple[int, bool]:
+        """
+        Fleets that would do without rules over domains, the cheapest first: which zones their nodes belong into, if there are
+        such, takes a moment each. A bound on the cost, and whether nothing better than what is known by now is left.
+        """
+        low = self.floor
+        if self.simpler is None:
+            return low, False
+        cells = self.simpler._cells(spreads, part, FEW[0][0], soft=True)
+        below = self.simpler._model(numbers, cells, part)
+        kinds = {
+            int(offer): (index, kind)
+            for index, cell in enumerate(cells)
+            for kind, twins in enumerate(cell.shapes.field.twins)
+            for offer in twins
+        }
+        below.name(kinds)
+        model.name(kinds)
+        for _ in range(FLEETS):
+            self._hear(numbers)
+            high = NEVER if self.ceiling is None else self.ceiling - 1
+            if low > high:
+                return low, True
+            clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GUESS)
+            status, _, bound = below.cheapest(low, high, clock)
+            if status == cp_model.INFEASIBLE:
+                return high + 1, True
+            low = max(low, bound)
+            if status != cp_model.OPTIMAL or self.clock.stop():
+                break
+            fleet = below.fleet()
+            if not self._of_fleet(numbers, part, model, fleet, low):
+                break
+            below.beyond(fleet)
+        return low, False
+
+    def _of_fleet(
+        self, numbers: tuple[int, ...], part: contents.Range, model: selection.Model, fleet: selection.Fleet, low: int
+    ) -> bool:
+        """The cheapest solution with no more nodes than these, if it costs less than what is known; whether that was decided."""
+        model.within(fleet)
+        clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GUESS)
+        for _ in range(CLASHES):
+            if self.clock.stop():
+                return False
+            high = NEVER if self.ceiling is None else self.ceiling - 1
+            status, cost, _ = model.cheapest(low, high, clock)
+            solution = None if cost is None else model.solution(part.needed)
+            if solution is not None and self._holds(solution, numbers):
+                self.ceiling, self.best = cost, solution
+                self.tell(solution)
+            elif status == cp_model.OPTIMAL:
+                if not model.clashes:
+                    return False
+                model.avoid(model.clashes)
+                continue
+            return status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
+        return False
+
+    def _all_nodes(self) -> tuple[contents.Range, list[problems.Spread]]:
+        """Any number of nodes, whatever spreads over hostnames allow then; and these spreads."""
+        spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
+        total = np.array([contents.pods_of(self.problem, s.group) for s in spreads], dtype=np.int64)
+        return contents.Range(0, int(self.problem.counts.sum()), total, np.zeros_like(total)), spreads
+
+    def _roomy_enough(self, nodes: int) -> bool:
+        """Whether so many of the largest nodes, with what is there, have room for all pods that have to be placed."""
+        problem = self.problem
+        if any(self.known().unplaced):
+            return True
+        room = np.maximum(problem.offer_room, 0).max(axis=0, initial=0) * nodes
+        room = room + np.maximum(problem.node_room, 0).sum(axis=0)
+        return bool((problem.counts @ problem.requests <= room).all())
 
     def _hear(self, numbers: tuple[int, ...]) -> None:
         """Nothing dearer than what is known by now is looked for."""
@@ -163,13 +307,14 @@ class _Whole:
         """The least numbers before the cost, with what is hard of the rules inside nodes; None when time was short."""
         numbers: tuple[int, ...] | None = None
         clashes: list[selection.Clash] = []
-        for few in FEW:
-            cells = self._cells([], contents.ranges(self.problem, [])[0], few, soft=False)
-            for _ in range(ROUNDS):
+        for few, rounds in FEW:
+            part = contents.ranges(self.problem, [])[0]
+            cells = self._cells([], part, few, soft=False)
+            for _ in range(rounds):
                 model = selection.Model(self.problem, self.roomy, cells)
                 model.avoid(clashes)
                 numbers = model.first(self.clock)
-                if numbers is None or model.solution() is not None:
+                if numbers is None or model.solution(part.needed) is not None:
                     return numbers
                 if not model.clashes:
                     break
@@ -185,6 +330,16 @@ class _Whole:
     ) -> list[contents.Cell]:
         """All cells with their patterns."""
         return [
-            contents.cell(self.problem, each, spreads, part, few, soft=soft, met=self.met, known=self.patterns)
+            contents.cell(
+                self.problem,
+                each,
+                spreads,
+                part,
+                few,
+                soft=soft,
+                met=self.met,
+                known=self.patterns,
+                dominated=self.dominated,
+            )
             for each in self.groups
         ]
