@@ -297,6 +297,44 @@ def cluster(rng: Generator) -> list[Manifest]:
     return objects + [app.manifest() for app in some]
 
 
+TIER = "example.com/tier"
+
+
+def labelled(rng: Generator) -> list[Manifest]:
+    """NodePools told apart by template labels, pods that ask for these by all operators, nodes billed by the month."""
+    some = apps(rng, odd=rng.random() < 0.4)
+    region = workloads.ONE_ZONE if rng.random() < 0.6 else workloads.THREE_ZONES
+    monthly = rng.random() < 0.3
+    families = ("b2", "c2", "r2") if monthly else ("b3", "c3", "r3")
+    objects = workloads.base(region, families=families)
+    if monthly:
+        objects[0]["spec"]["monthlyBilled"] = True
+    for tier in ("front", "back")[: int(rng.integers(1, 3))]:
+        own = workloads.node_pool(tier, families[: int(rng.integers(1, 4))])
+        own["spec"]["template"]["metadata"] = {"labels": {TIER: tier}}
+        if rng.random() < 0.4:
+            own["spec"]["limits"] = {"nodes": str(int(rng.integers(1, 8)))}
+        objects.append(own)
+    size = "karpenter.ovhcloud.sh/cpu"
+    wishes: list[Manifest] = [
+        {"key": TIER, "operator": "Exists"},
+        {"key": TIER, "operator": "DoesNotExist"},
+        {"key": TIER, "operator": "In", "values": ["front"]},
+        {"key": TIER, "operator": "NotIn", "values": ["front"]},
+        {"key": size, "operator": "Gt", "values": ["3"]},
+        {"key": size, "operator": "Lt", "values": ["17"]},
+    ]
+    for app in some:
+        if rng.random() < 0.5:
+            terms = [
+                {"matchExpressions": [wishes[i] for i in rng.choice(len(wishes), int(rng.integers(1, 3)), False)]}
+                for _ in range(int(rng.integers(1, 3)))
+            ]
+            required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+            app.spec["affinity"] = {"nodeAffinity": required}
+    return objects + [app.manifest() for app in some]
+
+
 def mixed(rng: Generator) -> list[Manifest]:
     """Everything: rules over hostnames and zones, selectors, several NodePools now and then."""
     some = apps(rng, odd=rng.random() < 0.3)
@@ -345,7 +383,7 @@ def hand(rng: Generator) -> list[Manifest]:
 
 
 FAMILIES: dict[str, Callable[[Generator], list[Manifest]]] = {
-    each.__name__: each for each in (plain, host, zone, soft, pools, mixed, hand, cluster)
+    each.__name__: each for each in (plain, host, zone, soft, pools, mixed, hand, cluster, labelled)
 }
 
 

@@ -23,7 +23,7 @@ ENUMERATE_SHARE = 0.4
 """Share of the time left for enumeration."""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""
-HEAD_START = 0.2
+HEAD_START = 0.4
 """Seconds that enumeration has for itself on more than one core."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
