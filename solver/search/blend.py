@@ -28,6 +28,8 @@ CLOSE = 2e-4
 """A round of pricing that saves less than this share saves nothing."""
 DIVE_ROUNDS = 1
 """Rounds of pricing after some choices are made."""
+KEPT = 60
+"""Patterns of each pricing that go into the program: each goes into all cells, and more of them slow it down."""
 ENDLESS = 1 << 30
 PULL = 0.5
 """How far the point to price at is drawn towards the mean of past duals."""
@@ -98,7 +100,7 @@ class Blend:
             limits = small.sums(counts)
             none = np.zeros(len(limits))
             caps = compact.limits_of(problem, small.field)
-            self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge, caps))
+            self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge, caps, KEPT))
             self.columns[-1].add_singles()
         self.there = np.flatnonzero(counts > 0)
         signature = zones.signatures(problem, per_cell, rooms)[self.there]
@@ -287,11 +289,3 @@ class Blend:
             if not self.value < before:
                 self._fixed.low, self._fixed.high = low, high
                 self.solve()
-
-    def prefer(self, table: Ints) -> None:
-        """Take the choices of a table of pods (C, cells) where they are better over the patterns known."""
-        before, fixed = self.value, self._fixed
-        self.settle(table)
-        if self.solve() is None or not self.value < before:
-            self._fixed = fixed
-            self.solve()

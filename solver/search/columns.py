@@ -86,11 +86,13 @@ class Columns:
         bound: float,
         charge: int,
         caps: compact.Limits | None = None,
+        keep: int = 1 << 30,
     ) -> None:
         """
         `limits` (C,) pods there are; worths (C,) of a relaxation and its bound to start from; node charge in the costs;
-        `caps` on the nodes.
+        `caps` on the nodes; so many of the patterns that are found at once to `keep` at most, the best ones.
         """
+        self.keep = keep
         self.field = field
         self.limits = limits
         self.caps = caps or compact.Limits(np.zeros((0, len(field.cost))), np.zeros(0))
@@ -258,8 +260,10 @@ class Columns:
 
     def add_good(self, kind: Ints, rows: Rows, duals: Floats) -> int:
         """Add those of some patterns that the duals call worth more than their cost; how many of them are new."""
-        cost = self.field.cost + self.charge(duals)
-        good = rows @ self.worths(duals) > cost[kind] * (1 + 1e-6)
+        ratio = rows @ self.worths(duals) / (self.field.cost + self.charge(duals))[kind]
+        good = np.flatnonzero(ratio > 1 + 1e-6)
+        if len(good) > self.keep:
+            good = good[np.argsort(-ratio[good], kind="stable")[: self.keep]]
         return self.add(kind[good], rows[good])
 
     def take(self, point: Floats, ratio: float) -> None:

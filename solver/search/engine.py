@@ -56,7 +56,7 @@ IDLE_ROUNDS, PATIENCE = 40, 2.0
 More time will not pay after so many neighbourhoods per cell in a row without any saving, once the search has taken
 twice as long as it had at the last saving.
 """
-BLEND_SHARE = 0.3
+BLEND_SHARE = 0.35
 """Of the time left, for shares from patterns."""
 CELL_SHARE = 0.5
 """Of the usual time for columns, in cells for which patterns are known."""

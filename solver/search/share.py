@@ -87,7 +87,6 @@ class Sharing:
         if self.dives and blend.run(rng, effort, RELAXED_ROUNDS) and blend.dive(choices, rng, effort):
             blend.run(rng, effort)
             blend.reconsider(rng, effort)
-            blend.prefer(self.table)
         else:
             blend.settle(self.table)
         blend.run(rng, effort)

@@ -106,25 +106,3 @@ def test_choices_of_a_table_are_kept():
 
     assert (blend.share.argmax(axis=1) == [2, 0, 1, 2]).all()
     assert np.allclose(blend.share.max(axis=1), 1.0)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_the_better_of_two_choices_is_taken(seed):
-    """Choices as they are and those of a table, over the same patterns."""
-    problem = groups(seed, 4)
-    blend = program(problem)
-    random = np.random.default_rng(seed)
-    blend.run(random, effort(10))
-    values = []
-    tables = []
-    for zones in random.integers(0, 3, (2, 4)):
-        table = np.zeros((4, 3), dtype=np.int64)
-        table[np.arange(4), zones] = problem.counts
-        tables.append(table)
-        blend.settle(table)
-        assert blend.solve() is not None
-        values.append(blend.value)
-
-    blend.prefer(tables[0])
-
-    assert blend.value == pytest.approx(min(values))
