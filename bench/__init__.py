@@ -1,0 +1,3 @@
+"""Workloads, measurements and peers; with as many threads of BLAS as the program has."""
+
+import controller as controller

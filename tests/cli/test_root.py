@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -20,6 +21,11 @@ def test_every_command_has_help(capsys, monkeypatch, command):
 
     assert outcome.code == 0
     assert outcome.out.startswith(f"Usage: karpenter-ovhcloud {command}")
+
+
+def test_blas_has_one_thread():
+    """Products of matrices stay on the thread that asks for them; the search shares the cores out itself."""
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_help_lists_the_commands(capsys, monkeypatch):
