@@ -31,7 +31,7 @@ SLICES = (0.003, 0.01, 0.03, 0.1)
 """How far above the bound the cost is looked for, one after the other, before it may be whatever is known."""
 GLANCE = 0.08
 """Share of the work left for the problem without rules over domains, and for the one without spreads over hostnames."""
-FLEETS, CLASHES, GUESS = 10, 6, 0.05
+FLEETS, CLASHES, GUESS = 7, 6, 0.05
 """
 Most fleets that are looked at one by one, most models for each until nothing clashes, and the share of the work left for
 each model.
