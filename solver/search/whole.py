@@ -36,6 +36,8 @@ FLEETS, CLASHES, GUESS = 7, 6, 0.05
 Most fleets that are looked at one by one, most models for each until nothing clashes, and the share of the work left for
 each model.
 """
+TRY = 0.02
+"""Share of the work left for the model as it is, before fleets: it may be so easy that these would take longer."""
 NEVER = 1 << 60
 """The cost of what cannot be had."""
 
@@ -226,6 +228,20 @@ class _Whole:
         low = self.floor
         if self.simpler is None:
             return low, False
+        high = NEVER if self.ceiling is None else self.ceiling - 1
+        if low > high:
+            return low, True
+        clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * TRY)
+        status, cost, bound = model.cheapest(low, high, clock)
+        if status == cp_model.INFEASIBLE:
+            return high + 1, True
+        solution = None if cost is None else model.solution(part.needed)
+        if solution is not None and self._holds(solution, numbers):
+            self.ceiling, self.best = cost, solution
+            self.tell(solution)
+            if status == cp_model.OPTIMAL:
+                return bound, True
+        low = max(low, bound)
         cells = self.simpler._cells(spreads, part, FEW[0][0], soft=True)
         below = self.simpler._model(numbers, cells, part)
         kinds = {
