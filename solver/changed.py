@@ -2,7 +2,7 @@
 Questions with a single change made, planned anew: what `explain.relax` asks.
 
 What changes come to is worth less than the plan itself: they get what the search left of the time limit, but no more than
-it took, and at least an eighth of the limit.
+it took, and at least a tenth of the limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from solver import build as builds
 from solver.explain import changes, relax
 from solver.search import params, parts
 
-LEAST = 0.125
+LEAST = 0.1
 """Share of the time limit that all changes together may take in any case."""
 EACH, LEFT_EACH, LEAST_EACH = 0.2, 0.5, 0.25
 """Share of the time limit for one of them, of what is left for all, and seconds that it gets in any case."""

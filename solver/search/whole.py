@@ -22,10 +22,10 @@ from solver import problem as problems
 from solver.model import objective, sizing
 from solver.search import contents, selection
 
-FEW = ((60, 1), (600, 40))
+FEW = ((60, 0.3), (600, 1.0))
 """
-Most patterns of one kind of node that the model chooses from, first and then, and most models with so many; other kinds are taken
-as sums of room, and each model is told of what clashed in those before.
+Most patterns of one kind of node that the model chooses from, first and then, and the share of the work left after which no
+other model with so many is begun. Other kinds are taken as sums of room, and each model is told of what clashed in those before.
 """
 SLICES = (0.003, 0.01, 0.03, 0.1)
 """How far above the bound the cost is looked for, one after the other, before it may be whatever is known."""
@@ -138,16 +138,15 @@ class _Whole:
         """
         low = self.floor
         clashes: list[selection.Clash] = []
-        for few, rounds in FEW:
+        for few, share in FEW:
             if self.clock.stop():
                 return low or None
+            enough = self.clock.left() * (1 - share)
             cells = self._cells(spreads, part, few, soft=True)
             low, done = self._fleets(numbers, spreads, part, self._model(numbers, cells, part))
             if done:
                 return low
-            for _ in range(rounds):
-                if self.clock.stop():
-                    return low or None
+            while not self.clock.stop():
                 model = self._model(numbers, cells, part, clashes)
                 status, cost, low = self._sliced(model, low, spreads)
                 if status == cp_model.INFEASIBLE:
@@ -162,6 +161,8 @@ class _Whole:
                 if not model.clashes:
                     break
                 clashes += model.clashes
+                if self.clock.left() < enough:
+                    break
         return low or None
 
     def _model(
@@ -323,10 +324,11 @@ class _Whole:
         """The least numbers before the cost, with what is hard of the rules inside nodes; None when time was short."""
         numbers: tuple[int, ...] | None = None
         clashes: list[selection.Clash] = []
-        for few, rounds in FEW:
+        for few, share in FEW:
+            enough = self.clock.left() * (1 - share)
             part = contents.ranges(self.problem, [])[0]
             cells = self._cells([], part, few, soft=False)
-            for _ in range(rounds):
+            while numbers is None or self.clock.left() >= enough:
                 model = selection.Model(self.problem, self.roomy, cells)
                 model.avoid(clashes)
                 numbers = model.first(self.clock)

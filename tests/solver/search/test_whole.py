@@ -74,7 +74,7 @@ def test_what_clashes(first: int, monkeypatch: pytest.MonkeyPatch):
         told.update(map(id, clashes))
         real(model, clashes)
 
-    monkeypatch.setattr(whole, "FEW", ((0, 40),))
+    monkeypatch.setattr(whole, "FEW", ((0, 1.0),))
     monkeypatch.setattr(selection.Model, "avoid", avoid)
     drawn = range(first, first + 100)
     proved = [judged(f"clashing {seed}", clashing(seed)) for seed in drawn]
