@@ -25,6 +25,8 @@ WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""
 HEAD_START = 0.4
 """Seconds that enumeration has for itself on more than one core."""
+GLANCE = 0.15
+"""Seconds that patterns have for themselves before the exact model begins."""
 DIRECT_SHARE, TRY_SHARE = 0.8, 0.08
 """Shares of the time left for the exact model, and for a first try of it."""
 RACE_SHARE = 0.85
@@ -64,19 +66,7 @@ class Small:
         if self.settings.workers < 2 or self.settings.deterministic:
             self.enumerate(whole)
             return
-        ended = threading.Event()
-
-        def late() -> None:
-            if not ended.wait(HEAD_START):
-                self.whole(narrow, self._until(WHOLE_SHARE))
-
-        with futures.ThreadPoolExecutor(1) as beside:
-            rival = beside.submit(late)
-            try:
-                self.enumerate(whole)
-            finally:
-                ended.set()
-            rival.result()
+        self._race(HEAD_START, lambda: self.enumerate(whole), lambda: self.whole(narrow, self._until(WHOLE_SHARE)))
 
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
@@ -160,10 +150,8 @@ class Small:
 
         workers = 1 if self.settings.deterministic else self.settings.workers
         if workers > 1 and not self.looked and whole.applies(self.problem):
-            with futures.ThreadPoolExecutor(1) as beside:
-                exact = beside.submit(self.direct, RACE_SHARE, 1)
-                self.whole(narrow, self._until(RACE_SHARE))
-                exact.result()
+            until = self._until(RACE_SHARE)
+            self._race(GLANCE, lambda: self.whole(narrow, until), lambda: self.direct(RACE_SHARE, 1))
             return
         # Where patterns have to be looked at case by case (`whole`), the exact model is often faster.
         if any(spread.topology == problems.HOST for spread in self.problem.spreads):
@@ -172,6 +160,26 @@ class Small:
             self.whole(narrow, self._until(WHOLE_SHARE))
         if not self._over():
             self.direct(DIRECT_SHARE, workers)
+
+    def _race(self, alone: float, first: Callable[[], None], second: Callable[[], None]) -> None:
+        """
+        Both side by side until one of them proves it. The first has so many seconds for itself: two cores are often two halves of
+        one, and most problems take no longer.
+        """
+        ended = threading.Event()
+
+        def late() -> None:
+            ended.wait(alone)
+            if not self._over():
+                second()
+
+        with futures.ThreadPoolExecutor(1) as beside:
+            rival = beside.submit(late)
+            try:
+                first()
+            finally:
+                ended.set()
+            rival.result()
 
     def _until(self, share: float) -> float:
         """The part of the whole time that is spent when this share of what is left is."""

@@ -22,7 +22,7 @@ from solver import problem as problems
 from solver.model import objective, sizing
 from solver.search import contents, selection
 
-FEW = ((60, 0.3), (600, 1.0))
+FEW = ((60, 0.5), (600, 1.0))
 """
 Most patterns of one kind of node that the model chooses from, first and then, and the share of the work left after which no
 other model with so many is begun. Other kinds are taken as sums of room, and each model is told of what clashed in those before.
