@@ -151,10 +151,7 @@ class _Whole:
                 status, cost, low = self._sliced(model, low, spreads)
                 if status == cp_model.INFEASIBLE:
                     return self.ceiling if self.ceiling is not None else NEVER
-                solution = None if cost is None else model.solution(part.needed)
-                if solution is not None and self._holds(solution, numbers):
-                    self.ceiling, self.best = cost, solution
-                    self.tell(solution)
+                if self._takes(model, cost, numbers, part):
                     return low or None
                 if status != cp_model.OPTIMAL or not model.guessed:
                     return low or None
@@ -236,12 +233,8 @@ class _Whole:
         status, cost, bound = model.cheapest(low, high, clock)
         if status == cp_model.INFEASIBLE:
             return high + 1, True
-        solution = None if cost is None else model.solution(part.needed)
-        if solution is not None and self._holds(solution, numbers):
-            self.ceiling, self.best = cost, solution
-            self.tell(solution)
-            if status == cp_model.OPTIMAL:
-                return bound, True
+        if self._takes(model, cost, numbers, part) and status == cp_model.OPTIMAL:
+            return bound, True
         low = max(low, bound)
         cells = self.simpler._cells(spreads, part, FEW[0][0], soft=True)
         below = self.simpler._model(numbers, cells, part)
@@ -282,11 +275,7 @@ class _Whole:
                 return False
             high = NEVER if self.ceiling is None else self.ceiling - 1
             status, cost, _ = model.cheapest(low, high, clock)
-            solution = None if cost is None else model.solution(part.needed)
-            if solution is not None and self._holds(solution, numbers):
-                self.ceiling, self.best = cost, solution
-                self.tell(solution)
-            elif status == cp_model.OPTIMAL:
+            if not self._takes(model, cost, numbers, part) and status == cp_model.OPTIMAL:
                 if not model.clashes:
                     return False
                 model.avoid(model.clashes)
@@ -314,6 +303,15 @@ class _Whole:
         value = self.known()
         if tuple(objective.numbers(value)[:-1]) == numbers:
             self.ceiling = value.cost if self.ceiling is None else min(self.ceiling, value.cost)
+
+    def _takes(self, model: selection.Model, cost: int | None, numbers: tuple[int, ...], part: contents.Range) -> bool:
+        """Whether what the model found, if anything, is a valid solution, which is the best one from then on and told of."""
+        solution = None if cost is None else model.solution(part.needed)
+        if solution is None or not self._holds(solution, numbers):
+            return False
+        self.ceiling, self.best = cost, solution
+        self.tell(solution)
+        return True
 
     def _holds(self, solution: problems.Solution, numbers: tuple[int, ...]) -> bool:
         """Whether a solution keeps all rules, and those that may be broken as well as these numbers say."""
