@@ -28,7 +28,8 @@ from solver import check, cluster, evaluate, options, planner, problem, snapshot
 from solver import plan as plans
 from solver.answer import REFUSED
 from solver.model import solve as direct
-from solver.search import first_fit, params
+from solver.search import params
+from solver.search.construction import first_fit
 from solver.snapshot import pending
 
 Json = dict[str, Any]
@@ -248,7 +249,9 @@ def main() -> None:
     of = snapshot.read([str(asked.file)])
     question = Question(of, catalogues.embedded(), options.Options(seed=asked.seed, gap=asked.gap), CLOCKS[asked.clock])
     question.known.offerings("GRA11")
-    importlib.import_module("solver.search.pricing")  # CP-SAT takes 0.17 s to load, which is the process's time
+    importlib.import_module(
+        "solver.search.column_generation.pricing"
+    )  # CP-SAT takes 0.17 s to load, which is the process's time
     gc.freeze()  # as `solve` does
     parsed = time.monotonic() - started
     answer: Json = {}

@@ -9,7 +9,8 @@ from solver import build as builds
 from solver import cluster, evaluate, options, planner
 from solver import plan as plans
 from solver import problem as problems
-from solver.search import first_fit, params
+from solver.search import params
+from solver.search.construction import first_fit
 from solver.snapshot import pending
 
 Policy = Callable[[problems.Problem, planner.Run], problems.Solution]

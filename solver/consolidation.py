@@ -1,7 +1,7 @@
 """
 Plans that remove nodes: what may go and what must, the search, and the same again without what the checker refuses.
 
-`solver.disruption` says what may happen, `solver.search.consolidate` finds what is best; docs/consolidation.md tells it all.
+`solver.disruption` says what may happen, `solver.search.consolidation` finds what is best; docs/consolidation.md tells it all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from solver import build as builds
 from solver import plan as plans
 from solver.disruption import candidates
 from solver.disruption import choice as choices
-from solver.search import consolidate, engine
+from solver.search import engine
+from solver.search.consolidation import consolidate
 from solver.snapshot import pending
 
 SEARCH, OPTIMUM = 0.8, 0.15

@@ -17,7 +17,10 @@ def folders(package: str) -> list[str]:
     return sorted(f"{package}/{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py"))
 
 
-@pytest.mark.parametrize("room", ["crds/", "catalog/", "bench/", "tests/", *folders("solver"), *folders("controller")])
+@pytest.mark.parametrize(
+    "room",
+    ["crds/", "catalog/", "bench/", "tests/", *folders("solver"), *folders("solver/search"), *folders("controller")],
+)
 def test_every_room_is_drawn(room):
     """A newcomer finds each folder in the table."""
     assert f"`{room}`" in ROOMS

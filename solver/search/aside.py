@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.search import cell as cells
-from solver.search import columns as patterns
+from solver.search.column_generation import columns as patterns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
-from solver.search import cells as splits
-from solver.search import columns as patterns
-from solver.search import compact, existing, merge, opening, pack, params, quota, shapes
-from solver.search import dive as dives
 from solver.search import field as fields
+from solver.search import params
+from solver.search.column_generation import columns as patterns
+from solver.search.column_generation import dive as dives
+from solver.search.column_generation import opening
+from solver.search.packing import existing, pack, shapes
+from solver.search.relaxation import compact, merge
+from solver.search.shares import cells as splits
+from solver.search.shares import quota
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -25,31 +25,17 @@ import numpy as np
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import (
-    aside,
-    compact,
-    existing,
-    fleet,
-    greedy,
-    incumbent,
-    leftover,
-    merge,
-    neighbourhood,
-    pack,
-    params,
-    parts,
-    race,
-    restrict,
-    shapes,
-    share,
-    small,
-    together,
-    trim,
-)
-from solver.search import blend as blends
+from solver.search import aside, incumbent, leftover, params, parts, race, restrict, together
 from solver.search import cell as cells
-from solver.search import columns as patterns
 from solver.search import field as fields
+from solver.search.column_generation import columns as patterns
+from solver.search.construction import greedy, trim
+from solver.search.exact import small
+from solver.search.improvement import neighbourhood
+from solver.search.packing import existing, pack, shapes
+from solver.search.relaxation import compact, fleet, merge
+from solver.search.shares import blend as blends
+from solver.search.shares import share
 
 IDLE_ROUNDS, PATIENCE = 40, 2.0
 """
@@ -126,7 +112,7 @@ class Engine:
             exact.prove(self.narrow if self.is_exact() else None)
         if not self.known.done():
             # CP-SAT takes 0.17 s to load, once: now, not when the time is nearly over.
-            importlib.import_module("solver.search.pricing")
+            importlib.import_module("solver.search.column_generation.pricing")
             self.relax(whole, strong=True)
             rival = None if exact.applies() else race.Race.over(self.known)
             with futures.ThreadPoolExecutor(1) as beside:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import cell as cells
-from solver.search import greedy
+from solver.search.construction import greedy
 
 Ints = NDArray[np.int64]
 

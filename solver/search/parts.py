@@ -26,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
-from solver.search import compact, existing, merge, small
 from solver.search import field as fields
+from solver.search.exact import small
+from solver.search.packing import existing
+from solver.search.relaxation import compact, merge
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

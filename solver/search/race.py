@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from concurrent import futures
 
-from solver.search import incumbent, small
+from solver.search import incumbent
+from solver.search.exact import small
 
 PODS, CLASSES = 150, 40
 """Up to so many it is not clear; those that `small` carries are its own."""

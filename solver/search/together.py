@@ -23,8 +23,9 @@ import numpy as np
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import incumbent, params, small
+from solver.search import incumbent, params
 from solver.search import parts as split
+from solver.search.exact import small
 
 FAIR = 0.5
 """Least share of the time left that a part gets, in shares of what it would get if all got the same."""

@@ -6,7 +6,9 @@ from concurrent import futures
 import numpy as np
 import pytest
 
-from solver.search import aside, cell, columns, params, restrict, share
+from solver.search import aside, cell, params, restrict
+from solver.search.column_generation import columns
+from solver.search.shares import share
 from tests.solver.search import test_bounds
 
 

@@ -11,8 +11,12 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import columns, compact, engine, fleet, knapsack, merge, params, pricing, small
+from solver.search import engine, params
 from solver.search import field as fields
+from solver.search.column_generation import columns, pricing
+from solver.search.exact import small
+from solver.search.packing import knapsack
+from solver.search.relaxation import compact, fleet, merge
 from tests.solver import random_problems, tiny
 
 SEEDS = range(12)
@@ -407,7 +411,7 @@ def with_homeless(problem: problems.Problem) -> problems.Problem:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pods_without_any_place_leave_the_bound_of_the_others_as_it_is(seed, monkeypatch):
     """It is neither lost nor too high: trying everything, with those pods, finds nothing below it."""
-    monkeypatch.setattr("solver.search.small.SMALL_PODS", 0)
+    monkeypatch.setattr("solver.search.exact.small.SMALL_PODS", 0)
     problem = random_field(seed)
     settings = params.Params(clock=time.monotonic, time_limit=2.0, deterministic=True)
 

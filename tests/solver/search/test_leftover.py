@@ -8,7 +8,8 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.search import cell as cells
-from solver.search import leftover, params, share
+from solver.search import leftover, params
+from solver.search.shares import share
 from tests.solver import tiny
 
 NONE = np.zeros(0, dtype=np.int64)

@@ -174,7 +174,7 @@ def test_trying_everything_finds_nothing_better(seed):
 @pytest.mark.parametrize("seed", range(25))
 def test_trying_everything_finds_nothing_below_the_bound_of_those_that_have_a_place(seed, monkeypatch):
     """Tiny problems with two pods that are too large for every place, searched without proof by the exact model."""
-    monkeypatch.setattr("solver.search.small.SMALL_PODS", 0)
+    monkeypatch.setattr("solver.search.exact.small.SMALL_PODS", 0)
     huge = tiny.problem([tiny.pods("huge", 2, (99, 99))], [tiny.offer(1, (1, 1))])
     both = side_by_side(alone(seed, 4), huge)
     best = brute.best(both)[1]
@@ -190,7 +190,7 @@ def test_trying_everything_finds_nothing_below_the_bound_of_those_that_have_a_pl
 @pytest.mark.parametrize("seed", range(20))
 def test_bounds_add_up(seed, monkeypatch):
     """Without the exact model: what is claimed is never above what the exact model finds for the whole."""
-    monkeypatch.setattr("solver.search.small.SMALL_PODS", 0)
+    monkeypatch.setattr("solver.search.exact.small.SMALL_PODS", 0)
     both = side_by_side(alone(seed, 9), alone(seed + 500, 9))
     best = direct.solve_direct(both, time_limit=20, deterministic=True)
     assert best.optimal
@@ -338,7 +338,7 @@ def test_a_charge_that_parts_could_share_is_no_proof(monkeypatch):
     )
     assert len(parts.split(problem)) == 1
     assert engine.search(problem, SETTINGS).optimal
-    monkeypatch.setattr("solver.search.small.SMALL_PODS", 5)
+    monkeypatch.setattr("solver.search.exact.small.SMALL_PODS", 5)
     assert len(parts.split(problem)) == 2
 
     found = engine.search(problem, SETTINGS)

@@ -1,0 +1,1 @@
+"""Column generation: the master over patterns, exact pricing, and whole nodes out of fractions."""

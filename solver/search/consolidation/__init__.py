@@ -1,0 +1,1 @@
+"""Consolidation: which nodes go, and where their pods move."""

@@ -1,0 +1,1 @@
+"""Improvement of packings: topping nodes up, and neighbourhoods around the incumbent."""
