@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
-from solver.search import params
+from solver.search import params, quota
 from solver.search.column_generation import columns as patterns
 from solver.search.column_generation import dive as dives
 from solver.search.column_generation import opening
 from solver.search.packing import existing, pack, shapes
 from solver.search.relaxation import compact, merge
 from solver.search.shares import cells as splits
-from solver.search.shares import quota
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,7 +71,7 @@ class Cell:
     packer: pack.Packer | None
     volumes: compact.Volumes | None = None
     merged: merge.Merged | None = None
-    limits: compact.Limits | None = None
+    limits: quota.Limits | None = None
     planned: Floats | None = None
     took: float = 0.0
     known: tuple[Ints, NDArray[np.int32]] | None = None
@@ -153,7 +152,7 @@ class CellPacker:
             value = np.ones(len(counts))
             if len(field.cost):
                 merged = merge.merge(field, counts.astype(np.float64), up=True)
-                limits = compact.limits_of(self.narrow, field, limit)
+                limits = quota.limits_of(self.narrow, field, limit)
                 volumes = self._guide(merged, room, limits)
                 value = self._values(field, volumes, limits) if volumes is not None else value
             exact = dataclasses.replace(field, requests=self.narrow.requests[:, field.resources].astype(np.float64))
@@ -175,7 +174,7 @@ class CellPacker:
         """A cell without new nodes yet, with the relaxation for the pods that its existing nodes do not take."""
         left = small.sums(pods)
         cell = Cell(small.field, small, nodes, on_nodes, pods, left, pack.nothing(left), None)
-        cell.limits = compact.limits_of(self.narrow, small.field, limit)
+        cell.limits = quota.limits_of(self.narrow, small.field, limit)
         if not len(cell.field.cost) or not left.any():
             return cell
         cell.merged = merge.merge(cell.field, left.astype(np.float64), up=True)
@@ -246,7 +245,7 @@ class CellPacker:
         return packing
 
     def _guide(
-        self, merged: merge.Merged, room: compact.Room | None, limits: compact.Limits | None
+        self, merged: merge.Merged, room: compact.Room | None, limits: quota.Limits | None
     ) -> compact.Volumes | None:
         """The relaxation of a cell, with pods left out at a price when not all can be placed."""
         there = None if room is None else merge.room_of(merged, room)
@@ -258,7 +257,7 @@ class CellPacker:
             )
         return volumes
 
-    def _values(self, field: fields.Field, volumes: compact.Volumes, limits: compact.Limits | None) -> Floats:
+    def _values(self, field: fields.Field, volumes: compact.Volumes, limits: quota.Limits | None) -> Floats:
         """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
         worth = compact.worths(field, volumes.prices, limits=limits)
         return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))

@@ -25,7 +25,7 @@ import numpy as np
 
 from solver import evaluate
 from solver import problem as problems
-from solver.search import aside, incumbent, leftover, params, parts, race, restrict, together
+from solver.search import aside, incumbent, leftover, params, parts, quota, race, restrict, together
 from solver.search import cell as cells
 from solver.search import field as fields
 from solver.search.column_generation import columns as patterns
@@ -202,7 +202,7 @@ class Engine:
         room = existing.groups(self.narrow, whole, nodes, self.problem.counts > 0)
         firm = dataclasses.replace(whole, host=whole.host.only(whole.host.firm))
         merged = merge.merge(firm, counts, up=False)
-        limits = compact.limits_of(self.problem, whole)
+        limits = quota.limits_of(self.problem, whole)
         volumes = compact.solve(
             merged.field,
             merged.counts,
@@ -415,7 +415,7 @@ class Engine:
             return
         firm = shapes.reduce(dataclasses.replace(whole, host=whole.host.only(whole.host.firm)), counts)
         limits = firm.sums(counts)
-        caps = compact.limits_of(self.problem, firm.field)
+        caps = quota.limits_of(self.problem, firm.field)
         relaxed = compact.solve(firm.field, limits.astype(np.float64), limits=caps, strong=False)
         if relaxed is None:
             return

@@ -197,3 +197,28 @@ def make(problem: problems.Problem, offers: Ints, classes: Mask) -> Field:
         resources=np.array(used, dtype=np.int64),
         host=host_rules(problem),
     )
+
+
+def capacity(field: Field) -> Ints:
+    """(C, K) pods of one class alone that a node of each kind holds, host rules included."""
+    most = np.full(field.ok.shape, 1 << 30, dtype=np.float64)
+    for r in range(field.room.shape[1]):
+        need = field.requests[:, r][:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            most = np.where(
+                need > 0, np.minimum(most, np.floor(field.room[:, r][None, :] / np.maximum(need, 1e-12))), most
+            )
+    both = field.host.owner & field.host.member
+    for rule in range(both.shape[1]):
+        most[both[:, rule]] = np.minimum(most[both[:, rule]], max(1, int(field.host.member_cap[rule]) + 1))
+    return np.where(field.ok, most, 0).astype(np.int64)
+
+
+def scarcest(field: Field, counts: Ints) -> Ints:
+    """
+    The two resources (or the only one) of which the pods would fill most nodes, in the mean over kinds. Not against the
+    largest rooms: a node has 110 places for pods whatever its size, which is little next to the memory of a large one.
+    """
+    nodes = counts @ field.requests / np.maximum(field.room, 1e-9)
+    asked = (nodes / np.maximum(nodes.max(axis=1, initial=0.0), 1e-9)[:, None]).sum(axis=0)
+    return np.asarray(np.argsort(-asked, kind="stable")[:2])

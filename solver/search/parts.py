@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
+from solver.search import quota
 from solver.search.exact import small
 from solver.search.packing import existing
 from solver.search.relaxation import compact, merge
@@ -188,7 +189,7 @@ def _scarce(problem: problems.Problem, holds: Mask, groups: list[Mask]) -> list[
     merged = merge.merge(field, counts, up=True)
     room = existing.groups(problem, field, np.arange(nodes), there)
     volumes = compact.solve(merged.field, merged.counts, room=merge.room_of(merged, room), strong=False)
-    limits = compact.limits_of(problem, field)
+    limits = quota.limits_of(problem, field)
     if volumes is None or limits is None:
         return [there]
     taken = limits.per_node @ volumes.nodes

@@ -22,11 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.search import field as fields
-from solver.search import linear
+from solver.search import linear, quota
 from solver.search.packing import fill as fills
 from solver.search.packing import knapsack
-from solver.search.relaxation import compact
-from solver.search.shares import quota
 
 if TYPE_CHECKING:
     from solver.search.column_generation import pricing
@@ -88,7 +86,7 @@ class Columns:
         centre: Floats,
         bound: float,
         charge: int,
-        caps: compact.Limits | None = None,
+        caps: quota.Limits | None = None,
         keep: int = 1 << 30,
     ) -> None:
         """
@@ -98,13 +96,13 @@ class Columns:
         self.keep = keep
         self.field = field
         self.limits = limits
-        self.caps = caps or compact.Limits(np.zeros((0, len(field.cost))), np.zeros(0))
+        self.caps = caps or quota.Limits(np.zeros((0, len(field.cost))), np.zeros(0))
         self.price_of = np.maximum(field.cost - charge, 1.0)
         self.kind = np.zeros(0, dtype=np.int64)
         self.counts = np.zeros((0, field.ok.shape[0]), dtype=np.int32)
         self.centre = np.append(np.maximum(centre, 0.0), np.zeros(len(self.caps.room)))
         self.bound = bound
-        self.most = knapsack.capacity(field)
+        self.most = fields.capacity(field)
         self.between = field.host.between()
         self.tables = knapsack.tables(field, limits)
         self._believed = (bound, self.centre)
@@ -137,7 +135,7 @@ class Columns:
         self.add(kind[there], rows)
 
     def master(
-        self, left: Ints | None = None, patterns: Ints | None = None, caps: compact.Limits | None = None
+        self, left: Ints | None = None, patterns: Ints | None = None, caps: quota.Limits | None = None
     ) -> Master | None:
         """
         Solve the linear master for all pods over all patterns, or for the pods left over some patterns and what is left

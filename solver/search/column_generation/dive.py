@@ -14,10 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.search import quota
 from solver.search.column_generation import columns as patterns
 from solver.search.packing import pack
-from solver.search.relaxation import compact
-from solver.search.shares import quota
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +32,7 @@ FRACTION = 1e-6
 def dive(
     columns: patterns.Columns,
     pool: Ints,
-    limits: compact.Limits | None,
+    limits: quota.Limits | None,
     rng: np.random.Generator,
     stop: Callable[[], bool],
     *,
@@ -74,7 +73,7 @@ def dive(
 class _Way:
     """Nodes taken so far, and the pods (C,) and limits that they leave."""
 
-    def __init__(self, columns: patterns.Columns, left: Ints, limits: compact.Limits | None) -> None:
+    def __init__(self, columns: patterns.Columns, left: Ints, limits: quota.Limits | None) -> None:
         self.columns = columns
         self.left = left
         self.kind: list[int] = []
@@ -85,7 +84,7 @@ class _Way:
     def ask(self) -> tuple[Ints, patterns.Master | None]:
         """The patterns that fit the pods left, and the master over these within what is left of limits."""
         some = self.columns.fitting(self.left)
-        caps = quota.same(self.columns.caps, compact.Limits(self.takes, np.maximum(self.room, 0.0)))
+        caps = quota.same(self.columns.caps, quota.Limits(self.takes, np.maximum(self.room, 0.0)))
         return some, self.columns.master(self.left, some, caps) if len(some) else None
 
     def take_whole(self, some: Ints, uses: Floats) -> None:

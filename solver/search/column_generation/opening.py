@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.search import field as fields
-from solver.search import params
+from solver.search import params, quota
 from solver.search.column_generation import columns as patterns
 from solver.search.packing import pack
 from solver.search.relaxation import compact, merge
-from solver.search.shares import quota
 
 Ints = NDArray[np.int64]
 
@@ -39,7 +38,7 @@ def begin(
     counts: Ints,
     volumes: compact.Volumes,
     merged: merge.Merged,
-    limits: compact.Limits | None,
+    limits: quota.Limits | None,
     budget: params.Budget,
     node_charge: int,
 ) -> pack.Packing | None:

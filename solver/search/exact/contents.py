@@ -23,7 +23,7 @@ from solver import problem as problems
 from solver.model import sizing
 from solver.search import field as fields
 from solver.search.exact import exhaust
-from solver.search.packing import knapsack, shapes
+from solver.search.packing import shapes
 
 Ints = NDArray[np.int64]
 
@@ -182,7 +182,7 @@ def cell(
         rows.append(found)
     kinds, table = np.concatenate(kind_of), np.concatenate(rows)
     keep = np.arange(len(kinds)) if dominated else _undominated(problem, small.field, kinds, table)
-    holds = np.minimum(knapsack.capacity(small.field), counts[:, None]).astype(np.int64)
+    holds = np.minimum(fields.capacity(small.field), counts[:, None]).astype(np.int64)
     holds[company.apart.diagonal()] = np.minimum(holds[company.apart.diagonal()], 1)
     return Cell(small, company, kinds[keep], table[keep], tuple(large), holds)
 

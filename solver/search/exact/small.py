@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
-from solver.search import incumbent, params, restrict
+from solver.search import incumbent, params, quota, restrict
 from solver.search.column_generation import columns as patterns
 from solver.search.exact import exhaust, walk
-from solver.search.relaxation import compact
 
 Ints = NDArray[np.int64]
 
@@ -92,7 +91,7 @@ class Small:
             lambda: budget.seconds_until(until),
         )
         whole = walk.useful(self.problem, whole, counts)
-        caps = compact.limits_of(self.problem, whole)
+        caps = quota.limits_of(self.problem, whole)
         columns = patterns.Columns(whole, counts, np.ones(len(counts)), 0.0, 0, caps)
         columns.add_singles()
         if walk.priced(columns, self.rng, effort):

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
+from solver.search import quota
 from solver.search.column_generation import columns as patterns
 from solver.search.exact import covering, exhaust
 from solver.search.packing import knapsack
-from solver.search.relaxation import compact
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -144,7 +144,7 @@ class Walk:
         self.best = [float((each @ self.worth).max(initial=0.0)) for each in self.there or []]
         self.new = float(self.worth @ counts) - sum(self.best)
 
-    def _steps(self, limit: Floats, caps: compact.Limits, worth: Floats) -> covering.Steps:
+    def _steps(self, limit: Floats, caps: quota.Limits, worth: Floats) -> covering.Steps:
         """What whole nodes cost, within the limit that costs most."""
         total = float(self.worth @ self.counts)
         dear = limit * caps.room

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.search import quota
 from solver.search.column_generation import columns
 from solver.search.packing import pack
-from solver.search.relaxation import compact
 
 Ints = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ def recombine(
     kind: Ints,
     counts: NDArray[np.int32],
     known: columns.Columns | None = None,
-    limits: compact.Limits | None = None,
+    limits: quota.Limits | None = None,
     *,
     seconds: Callable[[], float | None],
     copies: int = COPIES,
@@ -129,7 +129,7 @@ def again(
     packer: pack.Packer,
     kind: Ints,
     counts: NDArray[np.int32],
-    limits: compact.Limits | None = None,
+    limits: quota.Limits | None = None,
     *,
     time_limit: float | None,
 ) -> pack.Packing | None:

@@ -33,31 +33,6 @@ NEAR = 3
 WEIGHTS = np.linspace(0.0, 1.0, 17)
 
 
-def capacity(field: fields.Field) -> Ints:
-    """(C, K) pods of one class alone that a node of each kind holds, host rules included."""
-    most = np.full(field.ok.shape, 1 << 30, dtype=np.float64)
-    for r in range(field.room.shape[1]):
-        need = field.requests[:, r][:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            most = np.where(
-                need > 0, np.minimum(most, np.floor(field.room[:, r][None, :] / np.maximum(need, 1e-12))), most
-            )
-    both = field.host.owner & field.host.member
-    for rule in range(both.shape[1]):
-        most[both[:, rule]] = np.minimum(most[both[:, rule]], max(1, int(field.host.member_cap[rule]) + 1))
-    return np.where(field.ok, most, 0).astype(np.int64)
-
-
-def scarcest(field: fields.Field, counts: Ints) -> Ints:
-    """
-    The two resources (or the only one) of which the pods would fill most nodes, in the mean over kinds. Not against the
-    largest rooms: a node has 110 places for pods whatever its size, which is little next to the memory of a large one.
-    """
-    nodes = counts @ field.requests / np.maximum(field.room, 1e-9)
-    asked = (nodes / np.maximum(nodes.max(axis=1, initial=0.0), 1e-9)[:, None]).sum(axis=0)
-    return np.asarray(np.argsort(-asked, kind="stable")[:2])
-
-
 def fractional_worth(field: fields.Field, most: Ints, worth: Floats, limits: Ints) -> Floats:
     """
     An upper bound on the worth of one node of each kind (K,): the least of fractional knapsacks over single amounts and
@@ -70,7 +45,7 @@ def fractional_worth(field: fields.Field, most: Ints, worth: Floats, limits: Int
     worth: (C,) of one pod, none negative.
     limits: (C,) pods there are.
     """
-    axes = scarcest(field, limits)
+    axes = fields.scarcest(field, limits)
     result = np.zeros(len(field.cost))
     for kind in range(len(field.cost)):
         usable = np.flatnonzero((most[:, kind] > 0) & (worth > 0))
@@ -102,12 +77,12 @@ class Table:
         """Sizes in steps of some kinds, for a field crowded by one host rule at most and the pods (C,) there are."""
         self.field = field
         self.kinds = kinds
-        self.axes = scarcest(field, counts)
+        self.axes = fields.scarcest(field, counts)
         if len(self.axes) == 1:
             self.axes = np.repeat(self.axes, 2)
         step = np.maximum(field.room[kinds][:, self.axes].max(axis=0), 1e-9) / GRID
         size = field.requests[:, self.axes] / step
-        self.most = np.minimum(capacity(field)[:, kinds].max(axis=1, initial=0), np.maximum(counts, 1))
+        self.most = np.minimum(fields.capacity(field)[:, kinds].max(axis=1, initial=0), np.maximum(counts, 1))
         self.crowded = field.host.crowded()
         wanted = np.ceil(COARSE / np.maximum(size.max(axis=1), 1e-9))
         self.bundle = np.clip(wanted, 1, np.maximum(self.most, 1)).astype(np.int64)
@@ -218,7 +193,7 @@ def tables(field: fields.Field, counts: Ints) -> list[Table]:
     """Tables for all kinds of a field; none where its host rules are too many for them."""
     if not len(field.host.crowded()):
         return []
-    size = field.room[:, scarcest(field, counts)].max(axis=1, initial=1.0)
+    size = field.room[:, fields.scarcest(field, counts)].max(axis=1, initial=1.0)
     small = size * SMALLER < size.max(initial=1.0)
     parts = [np.flatnonzero(small), np.flatnonzero(~small)] if not field.host.empty else [np.arange(len(size))]
     return [Table(field, counts, part) for part in parts if len(part)]

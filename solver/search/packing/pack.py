@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
+from solver.search import quota
 from solver.search.packing import fill as fills
 from solver.search.packing import knapsack
 from solver.search.relaxation import compact, merge
@@ -94,23 +95,23 @@ class Packer:
         self.batch = BATCH
         self.accept = ACCEPT
         unlimited = np.full(len(value), 1 << 30)
-        worth = knapsack.fractional_worth(field, knapsack.capacity(field), self.value, unlimited)
+        worth = knapsack.fractional_worth(field, fields.capacity(field), self.value, unlimited)
         self.tail_kinds = np.union1d(kinds, np.flatnonzero(worth >= TAIL_WORTH * self.cost))
 
     # -- construction ---------------------------------------------------------------------------
 
     def construct(
-        self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, limits: compact.Limits | None = None
+        self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, limits: quota.Limits | None = None
     ) -> Packing:
         """
         Fill each kind with the pods that the relaxation gives it, then cover what is left over, all within limits.
         """
         whole = limits
-        chosen, quotas = self._quotas(counts.astype(np.float64), volumes, merged)
+        chosen, portions = self._portions(counts.astype(np.float64), volumes, merged)
         left = counts.astype(np.float64).copy()
         kinds: list[Ints] = []
         rows: list[NDArray[np.int32]] = []
-        for kind, (patterns, times) in zip(chosen, self._fill_kinds(chosen, quotas), strict=True):
+        for kind, (patterns, times) in zip(chosen, self._fill_kinds(chosen, portions), strict=True):
             if limits is not None:
                 times = _clipped(times, _most(limits, kind))
                 limits = limits.less(np.full(int(times.sum()), kind))
@@ -129,32 +130,32 @@ class Packer:
         self, counts: Ints, volumes: compact.Volumes, merged: merge.Merged, part: float
     ) -> tuple[Ints, NDArray[np.int32]]:
         """Kinds (P,) and pods (P, C) of nodes as the relaxation would fill them if there were only this `part` of all pods."""
-        chosen, quotas = self._quotas(np.ceil(part * counts), volumes, merged, part)
-        rows = [patterns.astype(np.int32) for patterns, _ in self._fill_kinds(chosen, quotas)]
+        chosen, portions = self._portions(np.ceil(part * counts), volumes, merged, part)
+        rows = [patterns.astype(np.int32) for patterns, _ in self._fill_kinds(chosen, portions)]
         kinds = np.repeat(np.array(chosen, dtype=np.int64), [len(own) for own in rows])
         return kinds, np.concatenate([np.zeros((0, len(counts)), dtype=np.int32), *rows])
 
-    def _quotas(
+    def _portions(
         self, free: Floats, volumes: compact.Volumes, merged: merge.Merged, part: float = 1.0
     ) -> tuple[list[int], list[Floats]]:
         """Kinds of which the relaxation's `part` uses half a node at least, and the pods (C,) out of `free` that each gets."""
         free = free.copy()
         chosen: list[int] = []
-        quotas: list[Floats] = []
+        portions: list[Floats] = []
         for kind in np.argsort(-volumes.nodes * self.field.cost):
-            quota = merged.quota(part * volumes.volume[:, kind], free) * self.field.ok[:, kind]
-            if part * volumes.nodes[kind] >= 0.5 and quota.any():
+            portion = merged.portion(part * volumes.volume[:, kind], free) * self.field.ok[:, kind]
+            if part * volumes.nodes[kind] >= 0.5 and portion.any():
                 chosen.append(int(kind))
-                quotas.append(quota)
-                free -= quota
-        return chosen, quotas
+                portions.append(portion)
+                free -= portion
+        return chosen, portions
 
-    def _fill_kinds(self, kinds: Sequence[int], quotas: Sequence[Floats]) -> list[tuple[Floats, Ints]]:
+    def _fill_kinds(self, kinds: Sequence[int], portions: Sequence[Floats]) -> list[tuple[Floats, Ints]]:
         """
         For each kind of node patterns (P, C) and how often each, until less than about a node's worth of its pods (C,) is
         left. Classes are dealt into groups, and groups of all kinds fill nodes side by side.
         """
-        rest = [quota.copy() for quota in quotas]
+        rest = [portion.copy() for portion in portions]
         patterns: list[list[Floats]] = [[] for _ in kinds]
         times: list[list[int]] = [[] for _ in kinds]
         best_seen = [0.0] * len(kinds)
@@ -186,8 +187,8 @@ class Packer:
                     more.append(i)
             going = more
         return [
-            (np.array(own).reshape(-1, len(quota)), np.array(often, dtype=np.int64))
-            for own, often, quota in zip(patterns, times, quotas, strict=True)
+            (np.array(own).reshape(-1, len(portion)), np.array(often, dtype=np.int64))
+            for own, often, portion in zip(patterns, times, portions, strict=True)
         ]
 
     def _candidates(self, kind: Ints, local: Ints, left: Floats, batch: int) -> tuple[Floats, Floats]:
@@ -260,7 +261,7 @@ class Packer:
 
     # -- covering pools of pods ---------------------------------------------------------------------------
 
-    def cover(self, pool: Floats, limits: compact.Limits | None = None) -> tuple[Ints, NDArray[np.int32], Floats]:
+    def cover(self, pool: Floats, limits: quota.Limits | None = None) -> tuple[Ints, NDArray[np.int32], Floats]:
         """
         Cover one pool of pods (C,) by new nodes; returns kinds, rows and what could not be placed. Large pools are
         dealt into smaller ones.
@@ -282,7 +283,7 @@ class Packer:
         return kinds, rows, left.sum(axis=0)
 
     def cover_groups(
-        self, pools: Floats, limits: compact.Limits | None = None
+        self, pools: Floats, limits: quota.Limits | None = None
     ) -> tuple[Ints, Ints, NDArray[np.int32], Floats]:
         """
         Cover each of G pools (G, C) by new nodes, all at once; where there are limits, all together within these.
@@ -358,7 +359,7 @@ class Packer:
             return nobody
         return np.concatenate(group_of), np.concatenate(kind_of), np.concatenate(counts), rest
 
-    def _open(self, limits: compact.Limits | None) -> tuple[Ints, Ints]:
+    def _open(self, limits: quota.Limits | None) -> tuple[Ints, Ints]:
         """The kinds and those for the tail, of which limits leave a node; all such kinds when these are exhausted."""
         if limits is None:
             return self.kinds, self.tail_kinds
@@ -367,7 +368,7 @@ class Packer:
         every = np.flatnonzero(open_kinds)
         return few if len(few) else every, more if len(more) else every
 
-    def shrink(self, kind: Ints, counts: NDArray[np.int32], limits: compact.Limits | None = None) -> None:
+    def shrink(self, kind: Ints, counts: NDArray[np.int32], limits: quota.Limits | None = None) -> None:
         """Give every node the cheapest kind that holds its pods (in place), where limits bind one that takes no more."""
         if len(kind) == 0:
             return
@@ -395,7 +396,7 @@ def counts_of(rows: NDArray[np.integer]) -> list[problems.Counts]:
     return [tuple(pairs[first:last]) for first, last in itertools.pairwise(ends)]
 
 
-def _most(limits: compact.Limits, kind: int) -> int:
+def _most(limits: quota.Limits, kind: int) -> int:
     """How many nodes of a kind limits leave."""
     takes = limits.per_node[:, kind]
     bound = takes > 0

@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from solver import problem as problems
 from solver.search import field as fields
-from solver.search import linear
+from solver.search import linear, quota
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -73,31 +72,6 @@ class Room:
     most: Floats
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
-    """Linear limits on new nodes: `per_node` (L, K) and `room` (L,). In programs each stands in shares of its `scale`."""
-
-    per_node: Floats
-    room: Floats
-
-    @property
-    def scale(self) -> Floats:
-        """What each limit is divided by (L,)."""
-        return np.maximum(np.abs(self.room), 1.0)
-
-    def charge(self, prices: Floats) -> Floats:
-        """What a node of each kind pays for what it takes of limits (K,), at prices (L,) per scale."""
-        return np.asarray((prices / self.scale) @ self.per_node)
-
-    def used(self, kind: Ints) -> Floats:
-        """What nodes of these kinds (M,) take of each limit (L,)."""
-        return np.asarray(self.per_node[:, kind].sum(axis=1))
-
-    def less(self, kind: Ints) -> Limits:
-        """What nodes of these kinds leave."""
-        return Limits(self.per_node, np.maximum(self.room - self.used(kind), 0.0))
-
-
 def shares(requests: Floats, room: Floats) -> Floats:
     """Share of the room (K, R) that one pod of each class (C, R) takes: (C, K, R), 0 where there is no room."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,7 +91,7 @@ def solve(
     counts: Floats,
     *,
     room: Room | None = None,
-    limits: Limits | None = None,
+    limits: quota.Limits | None = None,
     penalty: float | None = None,
     spare: float | None = None,
     strong: bool = True,
@@ -226,7 +200,7 @@ def node_weights(field: fields.Field, strong: bool) -> Iterator[tuple[Row, Float
         yield ("host", rule, 1), np.broadcast_to(np.where(alone, weight, 0.0)[:, None], field.ok.shape)
 
 
-def worths(field: fields.Field, prices: Prices, *, limits: Limits | None = None) -> Floats:
+def worths(field: fields.Field, prices: Prices, *, limits: quota.Limits | None = None) -> Floats:
     """
     What one pod of each class pays for what it takes on the new node where that is cheapest (C,), infinite where it may
     go nowhere. No node takes in more than it costs, whatever problem the prices come from.
@@ -248,7 +222,7 @@ def priced(
     prices: Prices,
     *,
     room: Room | None = None,
-    limits: Limits | None = None,
+    limits: quota.Limits | None = None,
     spare: float | None = None,
 ) -> float:
     """
@@ -291,19 +265,3 @@ def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: 
     program.add_entries(rows[position[kind[keep]]], keep, weight[keep])
     program.add_entries(rows, first_node + used, np.full(len(used), -1.0))
     return rows, used
-
-
-def limit_room(problem: problems.Problem) -> Floats:
-    """What new nodes may take of NodePool limits and quota in all (L,)."""
-    return np.array([max(0, c.room) for c in problem.caps], dtype=np.float64)
-
-
-def limits_of(problem: problems.Problem, field: fields.Field, room: Floats | None = None) -> Limits | None:
-    """NodePool limits and quota over the kinds of a field, with this much `room` (L,) or all; twins share their amounts."""
-    if not problem.caps:
-        return None
-    first = np.array([t[0] for t in field.twins], dtype=np.int64)
-    return Limits(
-        np.array([c.per_offer[first] for c in problem.caps], dtype=np.float64),
-        limit_room(problem) if room is None else room,
-    )

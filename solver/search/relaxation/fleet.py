@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from solver.search import field as fields
 from solver.search import linear
-from solver.search.packing import knapsack
 from solver.search.relaxation import compact
 
 Floats = NDArray[np.float64]
@@ -62,7 +61,7 @@ def bound(
     there = np.flatnonzero(counts > 0)
     if not len(there) or not field.ok[there].any(axis=1).all() or not field.requests.shape[1]:
         return None
-    axes = knapsack.scarcest(field, counts)
+    axes = fields.scarcest(field, counts)
     room = field.room[:, axes]
     unit = np.maximum(room.max(axis=0), 1e-9)
     request = field.requests[there][:, axes] / unit

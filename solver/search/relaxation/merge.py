@@ -36,7 +36,7 @@ class Merged:
     index: Ints
     counts: Floats
 
-    def quota(self, merged: Floats, left: Floats) -> Floats:
+    def portion(self, merged: Floats, left: Floats) -> Floats:
         """
         Whole pods of each class (C,) so that merged classes get no more than these volumes (merged,), from what is
         `left` (C,).

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from solver import problem as problems
 from solver.search import field as fields
-from solver.search import linear
+from solver.search import linear, quota
 from solver.search.column_generation import columns as patterns
 from solver.search.packing import shapes
 from solver.search.relaxation import compact
 from solver.search.shares import cells as splits
-from solver.search.shares import quota, rows, zones
+from solver.search.shares import limit_rows, rows, zones
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,7 +102,7 @@ class Blend:
         for small in self.shapes:
             limits = small.sums(counts)
             none = np.zeros(len(limits))
-            caps = compact.limits_of(problem, small.field)
+            caps = quota.limits_of(problem, small.field)
             self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge, caps, KEPT))
             self.columns[-1].add_singles()
         self.there = np.flatnonzero(counts > 0)
@@ -123,7 +123,7 @@ class Blend:
 
     def _build(self) -> None:
         """Everything but the patterns."""
-        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), quota.Rows(self.problem)
+        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), limit_rows.LimitRows(self.problem)
         self._at = [self._link(program, volumes, index) for index in range(self.cells.count)]
         none = np.zeros(0, dtype=np.int64)
         for small in self.shapes:

@@ -18,7 +18,7 @@ from solver.search import field as fields
 from solver.search import linear
 from solver.search.relaxation import compact
 from solver.search.shares import cells as splits
-from solver.search.shares import quota, rows
+from solver.search.shares import limit_rows, rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,7 +89,7 @@ def wish(
         np.float64
     )
     heads = there[first]
-    program, volumes, capped = rows.Program(), rows.Volumes.of(heads), quota.Rows(problem)
+    program, volumes, capped = rows.Program(), rows.Volumes.of(heads), limit_rows.LimitRows(problem)
     for index, (field, room) in enumerate(zip(per_cell, rooms, strict=True)):
         resources = field.resources
         weighted = counts[there][:, None] * problem.requests[np.ix_(there, resources)].astype(np.float64)

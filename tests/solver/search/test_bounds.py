@@ -11,7 +11,7 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.model import solve as direct
-from solver.search import engine, params
+from solver.search import engine, params, quota
 from solver.search import field as fields
 from solver.search.column_generation import columns, pricing
 from solver.search.exact import small
@@ -122,7 +122,7 @@ def room_to_spare(problem: problems.Problem) -> tuple[problems.Cap]:
 def generator(problem: problems.Problem) -> columns.Columns:
     """Columns that start from the relaxation, with a pattern for each class."""
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
-    limits = compact.limits_of(problem, field)
+    limits = quota.limits_of(problem, field)
     volumes = compact.solve(field, problem.counts.astype(np.float64), limits=limits)
     assert volumes is not None
     table = columns.Columns(field, problem.counts, volumes.value, volumes.bound, problem.node_charge, limits)
@@ -213,7 +213,7 @@ def test_worths_of_nodes_are_bounded_by_brute_force(seed, groups):
     """
     problem = apart(random_field(seed), *groups)
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
-    most = knapsack.capacity(field)
+    most = fields.capacity(field)
     random = np.random.default_rng(seed)
     worth = random.random(len(problem.counts)) * 5
     quick = knapsack.fractional_worth(field, most, worth, problem.counts)
@@ -377,7 +377,7 @@ def test_any_prices_make_a_valid_bound(seed):
     room = compact.Room(
         random.random((size, 2)) < 0.7, random.integers(5, 15, (2, 2)).astype(np.float64), np.full((size, 2), 99.0)
     )
-    limits = compact.Limits(np.array([field.room[:, 0]]), np.array([float((counts @ field.requests)[0] * 2)]))
+    limits = quota.Limits(np.array([field.room[:, 0]]), np.array([float((counts @ field.requests)[0] * 2)]))
     for options in ({}, {"room": room}, {"limits": limits}, {"room": room, "limits": limits, "spare": 2.0}):
         best = compact.solve(field, counts, **options)
         assert best is not None
@@ -443,4 +443,4 @@ def test_places_for_pods_that_no_node_runs_out_of_are_not_scarce():
     problem = tiny.problem([tiny.pods("c", 30, (300, 4, 1))], [tiny.offer(80, large), tiny.offer(10, tight)])
     field = fields.make(problem, np.arange(len(problem.offers)), problem.counts > 0)
 
-    assert knapsack.scarcest(field, problem.counts).tolist() == [0, 1]
+    assert fields.scarcest(field, problem.counts).tolist() == [0, 1]

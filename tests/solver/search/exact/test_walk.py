@@ -8,9 +8,9 @@ import pytest
 from solver import evaluate
 from solver import problem as problems
 from solver.search import field as fields
+from solver.search import quota
 from solver.search.column_generation import columns
 from solver.search.exact import covering, walk
-from solver.search.relaxation import compact
 from tests.solver import brute, tiny
 
 
@@ -37,7 +37,7 @@ def walk_of(problem: problems.Problem) -> walk.Walk:
     counts = problem.counts
     bare = dataclasses.replace(problem, node_charge=0)
     field = walk.useful(problem, fields.make(bare, np.arange(len(problem.offers)), counts > 0), counts)
-    caps = compact.limits_of(problem, field)
+    caps = quota.limits_of(problem, field)
     found = columns.Columns(field, counts, np.ones(len(counts)), 0.0, 0, caps)
     found.add_singles()
     effort = columns.Effort(lambda: False, lambda _: None, 1, 1)

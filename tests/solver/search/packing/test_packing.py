@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from solver import problem as problems
 from solver.search import field as fields
+from solver.search import quota
 from solver.search.column_generation import columns, dive
 from solver.search.improvement import recombine, topup
 from solver.search.packing import fill, pack
@@ -96,7 +97,7 @@ def test_construction_and_recombination_keep_limits(seed, most, limited_kind):
     """Of the kind that is limited no more nodes are taken than it may have; the rest goes to others or is left over."""
     problem = drawn(seed)
     field, packer, _ = packed(problem, seed)
-    limits = compact.Limits(3.0 * (np.arange(3) == limited_kind)[None], np.array([3.0 * most + 1.0]))
+    limits = quota.Limits(3.0 * (np.arange(3) == limited_kind)[None], np.array([3.0 * most + 1.0]))
     merged = merge.merge(field, problem.counts.astype(np.float64), up=True)
     volumes = compact.solve(merged.field, merged.counts, strong=False)
     assert volumes is not None
@@ -161,7 +162,7 @@ def test_a_dive_keeps_a_limit_and_places_what_can_be_placed(seed, big):
     """Of the kind of 20 by 20 only so many nodes are bought; the other kinds take all other pods."""
     problem = drawn(seed)
     field = fields.make(problem, np.arange(3), problem.counts > 0)
-    limits = compact.Limits(np.array([[0.0, 20.0, 0.0]]), np.array([20.0 * big]))
+    limits = quota.Limits(np.array([[0.0, 20.0, 0.0]]), np.array([20.0 * big]))
     table = columns.Columns(field, problem.counts, np.ones(len(problem.counts)), 0.0, 0, limits)
     table.add_singles()
     small = fields.make(problem, np.array([0]), problem.counts > 0)
@@ -287,7 +288,7 @@ def test_two_nodes_decided_pod_by_pod_become_one_within_a_limit():
     kind, counts = np.array([0, 0]), np.array([[3], [3]], dtype=np.int32)
 
     free = recombine.again(packer, kind, counts, time_limit=None)
-    none_left = compact.Limits(np.array([[0.0, 1.0]]), np.zeros(1))
+    none_left = quota.Limits(np.array([[0.0, 1.0]]), np.zeros(1))
 
     assert free is not None
     assert free.kind.tolist() == [1]
