@@ -295,13 +295,11 @@ class CellPacker:
         if cell.known is not None:
             columns.add(*cell.known)
         start = self.budget.spent()
-        until = start
-
         gap = self.settings.gap
 
-        def stop() -> bool:
-            good = bound is not None and gap > 0 and cell.cost() <= bound() * (1 + gap)
-            return good or self.budget.over(until)
+        def good() -> bool:
+            """Whether the plan is good enough."""
+            return bound is not None and gap > 0 and cell.cost() <= bound() * (1 + gap)
 
         def promising(value: float) -> bool:
             """Whether whole parts of a master of this value may well be good enough."""
@@ -311,14 +309,6 @@ class CellPacker:
             """Whether the plan is so far above a master of this value that the bound is hardly what is left to improve."""
             return bound is not None and value - max(columns.bound, bound()) < PROVED * (cell.cost() - value)
 
-        effort = patterns.Effort(
-            stop,
-            self.budget.tick,
-            self.settings.seed,
-            1 if self.settings.deterministic else self.settings.workers,
-            lambda: until - self.budget.spent(),
-            lambda: self.budget.seconds_until(until),
-        )
         ways: list[tuple[float, Callable[[np.random.Generator, patterns.Effort], patterns.Master | None]]] = [
             (QUICK_SHARE, columns.generate),
             (CLOSE_SHARE if bound is None else PROOF_SHARE, functools.partial(columns.close, enough=proved)),
@@ -328,12 +318,13 @@ class CellPacker:
         rounding = 0.0
         for part, method in ways:
             until = min(start + (1.0 - start) * part * share, 1.0 - CUT_SHORT * rounding)
+            effort = patterns.Effort.until(self.budget, until, self.settings, good)
             master = method(self.rng, effort)
             if master is not None:
                 cell.packer.value = np.maximum(columns.worths(master.duals), 1e-6)
                 cell.packer.cost = cell.field.cost + columns.charge(master.duals)
                 before = self.budget.spent()
-                self._round(cell, columns, master, stop)
+                self._round(cell, columns, master, effort.stop)
                 rounding = self.budget.spent() - before
             if told(columns) or master is None or proved(master.value):
                 break

@@ -95,6 +95,10 @@ class Budget:
         """Seconds left until this share of the budget is spent; None when deterministic."""
         return None if self.params.deterministic else max(0.0, self.limit * (share - self.spent()))
 
+    def part(self, share: float) -> float:
+        """The share of the budget that is spent once this `share` of what is left is gone."""
+        return self.spent() + share * (1 - self.spent())
+
     def set_aside(self, seconds: float) -> None:
         """Take seconds for what comes after the search off the limit, in place of those taken off before."""
         seconds = min(seconds, self.limit + self.aside)

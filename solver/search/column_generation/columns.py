@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.search import field as fields
-from solver.search import linear, quota
+from solver.search import linear, params, quota
 from solver.search.packing import fill as fills
 from solver.search.packing import knapsack
 
@@ -67,6 +67,24 @@ class Effort:
     workers: int
     left: Callable[[], float] = lambda: 1.0
     seconds: Callable[[], float | None] = lambda: None
+
+    @classmethod
+    def until(
+        cls,
+        budget: params.Budget,
+        share: float,
+        settings: params.Params,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Effort:
+        """Pricing until this share of the whole budget is spent, or `stop`."""
+        return cls(
+            lambda: stop() or budget.over(share),
+            budget.tick,
+            settings.seed,
+            1 if settings.deterministic else settings.workers,
+            lambda: share - budget.spent(),
+            lambda: budget.seconds_until(share),
+        )
 
 
 class Columns:

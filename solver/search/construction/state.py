@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
-from solver.search.construction import tallies
+from solver.search.construction import relations, spreading, tallies
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -79,14 +79,14 @@ class State:
         slots = {problems.HOST: self._slots(None, size)}
         slots |= {index: self._slots(keys, size) for index, keys in enumerate(problem.topologies)}
         self.slots = slots
-        self.spreads = [tallies.SpreadRule(s, slots[s.topology], stays, self.offer) for s in problem.spreads]
+        self.spreads = [spreading.SpreadRule(s, slots[s.topology], stays, self.offer) for s in problem.spreads]
         hard = [a for a in problem.attractions if a.weight is None]
         soft = [a for a in problem.attractions if a.weight is not None]
-        self.attractions = [tallies.AttractionRule(a, [slots[t] for t in a.topologies], stays) for a in hard]
+        self.attractions = [relations.AttractionRule(a, [slots[t] for t in a.topologies], stays) for a in hard]
         rules: list[tallies.Rule] = [*self.attractions]
-        rules += [tallies.ExclusionRule(e, slots[e.topology], stays) for e in problem.exclusions]
-        rules += [tallies.CompanyRule(a, slots[a.topologies[0]], stays) for a in soft]
-        rules += [tallies.CommonRule(c, slots[c.topology]) for c in problem.common_domains]
+        rules += [relations.ExclusionRule(e, slots[e.topology], stays) for e in problem.exclusions]
+        rules += [relations.CompanyRule(a, slots[a.topologies[0]], stays) for a in soft]
+        rules += [relations.CommonRule(c, slots[c.topology]) for c in problem.common_domains]
         classes = range(len(problem.classes))
         self.spreads_of = [[rule for rule in self.spreads if rule.concerns[c]] for c in classes]
         self.rules_of = [[rule for rule in rules if rule.concerns[c]] for c in classes]
@@ -141,7 +141,7 @@ class State:
         reach.forbid(np.minimum(reach.limit, self.left[pod_class]) < reach.least)
         return reach
 
-    def _look(self, pod_class: int, reach: tallies.Reach, spreads: list[tallies.SpreadRule]) -> None:
+    def _look(self, pod_class: int, reach: tallies.Reach, spreads: list[spreading.SpreadRule]) -> None:
         for spread in spreads:
             spread.opened(self.places)
             spread.look(pod_class, reach)
