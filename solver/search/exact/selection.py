@@ -257,14 +257,25 @@ class Model:
         """What the solution found buys."""
         return +collections.Counter({name: self.solver.value(number) for name, number in self.named.items()})
 
-    def first(self, clock: Clock) -> tuple[int, ...] | None:
-        """The least numbers before the cost, one after the other; None when time was short."""
-        found = []
-        for term in self.terms:
-            self.model.minimize(term.total.expr)
-            if self._solve(clock) != cp_model.OPTIMAL:
-                return None
-            found.append(round(self.solver.objective_value))
+    def first(self, clock: Clock, least: Sequence[int], reached: Sequence[int]) -> tuple[int, ...] | None:
+        """
+        The least numbers before the cost, one after the other; None when time was short. Those that some solution has `reached`
+        and of which nothing is below the `least` are not asked for: `least` holds for all solutions where everything that has a
+        place is placed, and nothing is below 0.
+        """
+        found: list[int] = []
+        reached = tuple(reached)
+        for index, term in enumerate(self.terms):
+            known = tuple(found) == reached[:index]
+            placed = index < len(least) - 2 or found[: len(least) - 2] == list(least[:-2])
+            if known and reached[index] <= (least[index] if placed else 0):
+                found.append(reached[index])
+            else:
+                self.model.minimize(term.total.expr)
+                if self._solve(clock) != cp_model.OPTIMAL:
+                    return None
+                found.append(round(self.solver.objective_value))
+                reached = tuple(self.solver.value(each.total.expr) for each in self.terms)
             self.model.add(term.total.expr <= found[-1])
         return tuple(found)
 

@@ -322,6 +322,7 @@ class _Whole:
         """The least numbers before the cost, with what is hard of the rules inside nodes; None when time was short."""
         numbers: tuple[int, ...] | None = None
         clashes: list[selection.Clash] = []
+        least, reached = objective.least(self.problem), objective.numbers(self.known())[:-1]
         for few, share in FEW:
             enough = self.clock.left() * (1 - share)
             part = contents.ranges(self.problem, [])[0]
@@ -329,7 +330,7 @@ class _Whole:
             while numbers is None or self.clock.left() >= enough:
                 model = selection.Model(self.problem, self.roomy, cells)
                 model.avoid(clashes)
-                numbers = model.first(self.clock)
+                numbers = model.first(self.clock, least, reached)
                 if numbers is None or model.solution(part.needed) is not None:
                     return numbers
                 if not model.clashes:
