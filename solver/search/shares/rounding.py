@@ -41,7 +41,7 @@ def near(
     ----------
     problem: the whole problem.
     cells: its cells.
-    aggregated: the problem with cells as nodes, and `merged` (C,) the class there of each class, as `cells.aggregate`
+    aggregated: the problem with cells as nodes, and `merged` (C,) the class there of each class, as `aggregate`
         makes them.
     share: (C, cells) of each class's pods that is wanted in each cell.
     possible: (C, cells) where a class can go.

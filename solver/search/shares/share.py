@@ -21,9 +21,9 @@ from solver.search.column_generation import columns as patterns
 from solver.search.construction import greedy
 from solver.search.packing import existing
 from solver.search.relaxation import compact
+from solver.search.shares import aggregate, rounding, zones
 from solver.search.shares import blend as blends
 from solver.search.shares import cells as splits
-from solver.search.shares import rounding, zones
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -151,7 +151,7 @@ class Sharing:
     def _ruled(self, counts: Ints, share: Floats) -> Ints:
         """Shares of the classes that rules across nodes look at: near the wish, and valid."""
         cells, possible = self.cells, self.possible
-        aggregated, merged = splits.aggregate(self.narrow, cells, counts, share, possible)
+        aggregated, merged = aggregate.aggregate(self.narrow, cells, counts, share, possible)
         shared = rounding.near(self.narrow, cells, aggregated, merged, share, possible, seed=self.settings.seed)
         if shared is None:
             shared = self._exact(aggregated)

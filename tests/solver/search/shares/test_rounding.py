@@ -7,8 +7,8 @@ import pytest
 
 from solver import evaluate
 from solver import problem as problems
+from solver.search.shares import aggregate, rounding
 from solver.search.shares import cells as splits
-from solver.search.shares import rounding
 from tests.solver import tiny
 
 ZONES = ("a", "b", "c")
@@ -44,7 +44,7 @@ def test_rounded_shares_keep_the_spread_and_all_pods(seed):
     cells = splits.split(problem)
     share = np.full((6, 3), 1 / 3)
     possible = np.ones((6, 3), dtype=bool)
-    aggregated, merged = splits.aggregate(problem, cells, problem.counts, share, possible)
+    aggregated, merged = aggregate.aggregate(problem, cells, problem.counts, share, possible)
 
     solution = rounding.near(problem, cells, aggregated, merged, share, possible, seed=0)
 
@@ -52,7 +52,7 @@ def test_rounded_shares_keep_the_spread_and_all_pods(seed):
     assert not evaluate.violations(aggregated, solution)
     value = evaluate.value(aggregated, solution)
     assert not any(value.unplaced)
-    assert value.preferences <= splits.UNWANTED * 3 * len(aggregated.classes)
+    assert value.preferences <= aggregate.UNWANTED * 3 * len(aggregated.classes)
 
 
 def test_shares_that_no_rounding_saves_have_no_answer():
@@ -61,6 +61,6 @@ def test_shares_that_no_rounding_saves_have_no_answer():
     cells = splits.split(problem)
     share = np.array([[1.0, 0.0, 0.0]])
     possible = np.ones((1, 3), dtype=bool)
-    aggregated, merged = splits.aggregate(problem, cells, problem.counts, share, possible)
+    aggregated, merged = aggregate.aggregate(problem, cells, problem.counts, share, possible)
 
     assert rounding.near(problem, cells, aggregated, merged, share, possible, seed=0) is None
