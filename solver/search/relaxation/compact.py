@@ -115,73 +115,131 @@ def solve(
     -------
     None when there is no answer in time or no way to place all pods.
     """
-    n_classes, n_kinds = field.ok.shape
-    pair_class, pair_kind = np.nonzero(field.ok & (counts > 0)[:, None])
-    room_class, room_group = np.nonzero(room.ok) if room is not None else (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    n_pairs, n_room = len(pair_class), len(room_class)
-    first_room, first_node = n_pairs, n_pairs + n_room
-    first_left = first_node + n_kinds
-    size = first_left + n_classes
-    cost = np.zeros(size)
-    cost[first_node:first_left] = field.cost
-    high = np.full(size, np.inf)
-    if room is not None:
-        high[first_room:first_node] = room.most[room_class, room_group]
-    cost[first_left:] = penalty or 0.0
-    high[first_left:] = counts if penalty is not None or spare is not None else 0.0
-    program = linear.Program(cost=cost, low=np.zeros(size), high=high)
+    model = _Model(field, counts, room, penalty=penalty, spare=spare)
+    model.place_all()
+    model.fit_new_nodes(strong=strong)
+    model.fit_existing_room()
+    model.keep_limits(limits)
+    model.leave_out_at_most(spare)
+    answer = linear.solve(model.program, time_limit=time_limit)
+    return None if answer is None else model.volumes(answer)
 
-    demand = program.add_rows(counts, np.full(n_classes, np.inf))
-    program.add_entries(demand[pair_class], np.arange(n_pairs), np.ones(n_pairs))
-    program.add_entries(demand[room_class], first_room + np.arange(n_room), np.ones(n_room))
-    program.add_entries(demand, first_left + np.arange(n_classes), np.ones(n_classes))
 
-    node_rows: dict[Row, tuple[Ints, Ints]] = {}
-    for row, weight in node_weights(field, strong):
-        node_rows[row] = _node_rows(program, weight[pair_class, pair_kind], pair_kind, first_node, n_kinds)
-    room_rows: list[Ints] = []
-    if room is not None and n_room:
-        used = shares(field.requests, room.room)[room_class, room_group]
+class _Model:
+    """
+    The relaxation as a linear program, and its answer read back.
+
+    Columns, in this order: pods of each class on each kind of new node (`pair_class`, `pair_kind`), pods of each class on each
+    group of existing room (`room_class`, `room_group`), `nodes` of each kind (K,), pods of each class `left_out` (C,).
+    """
+
+    def __init__(
+        self, field: fields.Field, counts: Floats, room: Room | None, *, penalty: float | None, spare: float | None
+    ) -> None:
+        self.field = field
+        self.counts = counts
+        self.room = room
+        n_classes, n_kinds = field.ok.shape
+        self.pair_class, self.pair_kind = np.nonzero(field.ok & (counts > 0)[:, None])
+        none = np.zeros(0, dtype=np.int64)
+        self.room_class, self.room_group = np.nonzero(room.ok) if room is not None else (none, none)
+        ends = np.cumsum([len(self.pair_class), len(self.room_class), n_kinds, n_classes])
+        self.pairs, self.rooms, self.nodes, self.left_out = np.split(np.arange(ends[-1]), ends[:-1])
+        cost, high = np.zeros(ends[-1]), np.full(ends[-1], np.inf)
+        cost[self.nodes] = field.cost
+        cost[self.left_out] = penalty or 0.0
+        if room is not None:
+            high[self.rooms] = room.most[self.room_class, self.room_group]
+        high[self.left_out] = counts if penalty is not None or spare is not None else 0.0
+        self.program = linear.Program(cost=cost, low=np.zeros(ends[-1]), high=high)
+        self.demand_rows = self.limit_rows = self.spare_row = np.zeros(0, dtype=np.int64)
+        self.node_rows: dict[Row, tuple[Ints, Ints]] = {}
+        self.room_rows: list[Ints] = []
+
+    def place_all(self) -> None:
+        """Every pod is on a new node, in existing room, or left out."""
+        rows = self.program.add_rows(self.counts, np.full(len(self.counts), np.inf))
+        self.program.add_entries(rows[self.pair_class], self.pairs, np.ones(len(self.pairs)))
+        self.program.add_entries(rows[self.room_class], self.rooms, np.ones(len(self.rooms)))
+        self.program.add_entries(rows, self.left_out, np.ones(len(rows)))
+        self.demand_rows = rows
+
+    def fit_new_nodes(self, *, strong: bool) -> None:
+        """What pods on a kind of node weigh is at most its number of nodes; no row where nothing weighs."""
+        for row, weights in node_weights(self.field, strong):
+            weight = weights[self.pair_class, self.pair_kind]
+            total = np.zeros(len(self.nodes))
+            np.add.at(total, self.pair_kind, weight)
+            kinds = np.flatnonzero(total > 0)
+            self.node_rows[row] = self._node_rows(weight, kinds), kinds
+
+    def _node_rows(self, weight: Floats, kinds: Ints) -> Ints:
+        """A row for each of some kinds: the sum of `weight` (pairs,) on it is at most its number of nodes."""
+        if not len(kinds):
+            return kinds
+        position = np.full(len(self.nodes), -1)
+        position[kinds] = np.arange(len(kinds))
+        rows = self.program.add_rows(np.full(len(kinds), -np.inf), np.zeros(len(kinds)))
+        keep = np.flatnonzero((weight > 0) & (position[self.pair_kind] >= 0))
+        self.program.add_entries(rows[position[self.pair_kind[keep]]], keep, weight[keep])
+        self.program.add_entries(rows, self.nodes[kinds], np.full(len(kinds), -1.0))
+        return rows
+
+    def fit_existing_room(self) -> None:
+        """What pods take of existing room is at most all of it."""
+        if self.room is None or not len(self.rooms):
+            return
+        groups = len(self.room.room)
+        used = shares(self.field.requests, self.room.room)[self.room_class, self.room_group]
         for resource in range(used.shape[1]):
-            rows = program.add_rows(np.full(room.room.shape[0], -np.inf), np.ones(room.room.shape[0]))
-            room_rows.append(rows)
-            program.add_entries(rows[room_group], first_room + np.arange(n_room), used[:, resource])
-    limit_rows = np.zeros(0, dtype=np.int64)
-    if limits is not None and len(limits.room):
-        limit_rows = program.add_rows(np.full(len(limits.room), -np.inf), limits.room / limits.scale)
-        program.add_entries(
-            limit_rows[:, None], first_node + np.arange(n_kinds)[None, :], limits.per_node / limits.scale[:, None]
+            rows = self.program.add_rows(np.full(groups, -np.inf), np.ones(groups))
+            self.room_rows.append(rows)
+            self.program.add_entries(rows[self.room_group], self.rooms, used[:, resource])
+
+    def keep_limits(self, limits: quota.Limits | None) -> None:
+        """What new nodes take of each limit is at most its room."""
+        if limits is None or not len(limits.room):
+            return
+        rows = self.program.add_rows(np.full(len(limits.room), -np.inf), limits.room / limits.scale)
+        self.program.add_entries(rows[:, None], self.nodes[None, :], limits.per_node / limits.scale[:, None])
+        self.limit_rows = rows
+
+    def leave_out_at_most(self, spare: float | None) -> None:
+        """At most so many pods are left out."""
+        if spare is not None:
+            self.spare_row = self.program.add_rows(np.array([-np.inf]), np.array([spare]))
+            self.program.add_entries(self.spare_row, self.left_out, np.ones(len(self.left_out)))
+
+    def volumes(self, answer: linear.Answer) -> Volumes:
+        """What an answer says."""
+        volume = np.zeros(self.field.ok.shape)
+        volume[self.pair_class, self.pair_kind] = answer.x[self.pairs]
+        existing = np.zeros((len(self.counts), 0 if self.room is None else len(self.room.room)))
+        existing[self.room_class, self.room_group] = answer.x[self.rooms]
+        return Volumes(
+            bound=answer.objective,
+            volume=volume,
+            nodes=answer.x[self.nodes],
+            existing=existing,
+            value=answer.duals[self.demand_rows],
+            left_out=answer.x[self.left_out],
+            prices=self._prices(np.maximum(-answer.duals, 0.0)),
         )
 
-    if spare is not None:
-        spare_row = program.add_rows(np.array([-np.inf]), np.array([spare]))
-        program.add_entries(spare_row, np.arange(first_left, size), np.ones(n_classes))
-    answer = linear.solve(program, time_limit=time_limit)
-    if answer is None:
-        return None
-    volume = np.zeros((n_classes, n_kinds))
-    volume[pair_class, pair_kind] = answer.x[:n_pairs]
-    existing = np.zeros((n_classes, room.room.shape[0] if room is not None else 0))
-    existing[room_class, room_group] = answer.x[first_room:first_node]
-    price = np.maximum(-answer.duals, 0.0)
-    node_prices = {row: np.zeros(n_kinds) for row in node_rows}
-    for row, (index, kinds) in node_rows.items():
-        node_prices[row][kinds] = price[index]
-    prices = Prices(
-        node=node_prices,
-        room=np.stack([price[rows] for rows in room_rows], axis=1) if room_rows else np.zeros((existing.shape[1], 0)),
-        limits=price[limit_rows],
-        spare=float(price[spare_row[0]]) if spare is not None else 0.0,
-    )
-    return Volumes(
-        bound=answer.objective,
-        volume=volume,
-        nodes=answer.x[first_node:first_left],
-        existing=existing,
-        value=answer.duals[:n_classes],
-        left_out=answer.x[first_left:],
-        prices=prices,
-    )
+    def _prices(self, price: Floats) -> Prices:
+        """Prices of what pods take, by those of the rows."""
+        node = {row: np.zeros(len(self.nodes)) for row in self.node_rows}
+        for row, (index, kinds) in self.node_rows.items():
+            node[row][kinds] = price[index]
+        groups = 0 if self.room is None else len(self.room.room)
+        return Prices(
+            node=node,
+            room=np.stack([price[rows] for rows in self.room_rows], axis=1)
+            if self.room_rows
+            else np.zeros((groups, 0)),
+            limits=price[self.limit_rows],
+            spare=float(price[self.spare_row].sum()),
+        )
 
 
 def node_weights(field: fields.Field, strong: bool) -> Iterator[tuple[Row, Floats]]:
@@ -246,22 +304,3 @@ def priced(
         bound -= prices.spare * spare
     asked = (counts > 0) & np.isfinite(cheapest)
     return bound + float(counts[asked] @ cheapest[asked])
-
-
-def _node_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> tuple[Ints, Ints]:
-    """
-    Sum of `weight` over the pods on a kind of node is at most its number of nodes; kinds with weight 0 throughout get
-    no row. Returns rows and their kinds.
-    """
-    total = np.zeros(n_kinds)
-    np.add.at(total, kind, weight)
-    used = np.flatnonzero(total > 0)
-    if len(used) == 0:
-        return used, used
-    position = np.full(n_kinds, -1)
-    position[used] = np.arange(len(used))
-    rows = program.add_rows(np.full(len(used), -np.inf), np.zeros(len(used)))
-    keep = np.flatnonzero((weight > 0) & (position[kind] >= 0))
-    program.add_entries(rows[position[kind[keep]]], keep, weight[keep])
-    program.add_entries(rows, first_node + used, np.full(len(used), -1.0))
-    return rows, used
