@@ -19,9 +19,8 @@ from solver.search import field as fields
 from solver.search import linear, quota
 from solver.search.column_generation import columns as patterns
 from solver.search.packing import shapes
-from solver.search.relaxation import compact
-from solver.search.shares import cells as splits
 from solver.search.shares import limit_rows, rows, zones
+from solver.search.shares import places as sites
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -79,25 +78,14 @@ class Blend:
 
     Everything but the patterns stays the same from one solution to the next: it is built once, patterns are columns behind
     it, and each solution starts from the basis of the last one.
-
-    Parameters
-    ----------
-    problem: the whole problem.
-    cells: its cells, with a field and the room on existing nodes for each.
-    counts: (C,) pods to place.
     """
 
-    def __init__(
-        self,
-        problem: problems.Problem,
-        cells: splits.Cells,
-        per_cell: list[fields.Field],
-        rooms: list[compact.Room],
-        counts: Ints,
-    ) -> None:
-        self.problem, self.cells, self.per_cell, self.rooms = problem, cells, per_cell, rooms
-        self.counts = counts
-        self.shapes = [shapes.reduce(field, counts) for field in per_cell]
+    def __init__(self, places: sites.Places) -> None:
+        self.places = places
+        self.problem = problem = places.problem
+        self.cells = cells = places.cells
+        counts = problem.counts
+        self.shapes = [shapes.reduce(field, counts) for field in places.fields]
         self.columns = []
         for small in self.shapes:
             limits = small.sums(counts)
@@ -105,17 +93,10 @@ class Blend:
             caps = quota.limits_of(problem, small.field)
             self.columns.append(patterns.Columns(small.field, limits, none, 0.0, problem.node_charge, caps, KEPT))
             self.columns[-1].add_singles()
-        self.there = np.flatnonzero(counts > 0)
-        signature = zones.signatures(problem, per_cell, rooms)[self.there]
-        sizes = np.stack([s.index for s in self.shapes], axis=1)[self.there].astype(np.float64)
-        _, first, group = np.unique(
-            np.concatenate([signature, sizes], axis=1), axis=0, return_index=True, return_inverse=True
+        sizes = np.stack([s.index for s in self.shapes], axis=1).astype(np.float64)
+        self.groups = sites.Groups.like(
+            counts, places.signatures(), sizes, lambda number: number <= zones.EXACT_CLASSES
         )
-        if len(first) > zones.EXACT_CLASSES:
-            _, first, group = np.unique(signature, axis=0, return_index=True, return_inverse=True)
-        self.group = group.ravel()
-        self.heads = self.there[first]
-        self.total: Floats = np.bincount(self.group, weights=counts[self.there].astype(np.float64)).astype(np.float64)
         self.share = np.zeros((len(counts), cells.count))
         self.used = np.zeros((cells.count, len(problem.caps)))
         self.value = np.inf
@@ -123,17 +104,21 @@ class Blend:
 
     def _build(self) -> None:
         """Everything but the patterns."""
-        program, volumes, capped = rows.Program(), rows.Volumes.of(self.heads), limit_rows.LimitRows(self.problem)
+        program, volumes, capped = (
+            rows.Program(),
+            rows.Volumes.of(self.groups.heads),
+            limit_rows.LimitRows(self.problem),
+        )
         self._at = [self._link(program, volumes, index) for index in range(self.cells.count)]
         none = np.zeros(0, dtype=np.int64)
         for small in self.shapes:
             capped.add(none, none, small.field)
         self._capped = capped.close(program)
-        for index, (field, room) in enumerate(zip(self.per_cell, self.rooms, strict=True)):
-            requests = self.problem.requests[np.ix_(self.there, field.resources)].astype(np.float64)
-            volumes.add_room(program, room, self._mean(requests), index)
-        volumes.demand(program, self.total)
-        rows.add_rules(program, self.problem, self.cells, self.total, volumes)
+        for index, (field, room) in enumerate(zip(self.places.fields, self.places.rooms, strict=True)):
+            requests = self.problem.requests[np.ix_(self.groups.there, field.resources)].astype(np.float64)
+            volumes.add_room(program, room, self.groups.mean(requests), index)
+        volumes.demand(program, self.groups.total)
+        rows.add_rules(program, self.problem, self.cells, self.groups.total, volumes)
         self.rules, self._volumes, self._fixed = program, volumes, program.whole()
         self._basis: linear.Basis | None = None
         self._x = np.zeros(0)
@@ -145,25 +130,18 @@ class Blend:
         """Volumes on new nodes of a cell; the row of each shape (S,), -1 for none, that patterns join."""
         small = self.shapes[cell]
         at = np.full(len(small.field.requests), -1, dtype=np.int64)
-        usable = np.flatnonzero(small.index[self.heads] >= 0)
+        usable = np.flatnonzero(small.index[self.groups.heads] >= 0)
         if not len(usable):
             return at
         volume = volumes.add(program, usable, np.inf, cell)
-        table = np.zeros((len(self.there), len(at)))
-        shaped = np.flatnonzero(small.index[self.there] >= 0)
-        table[shaped, small.index[self.there[shaped]]] = 1.0
-        mixed = self._mean(table)[usable]
+        table = np.zeros((len(self.groups.there), len(at)))
+        shaped = np.flatnonzero(small.index[self.groups.there] >= 0)
+        table[shaped, small.index[self.groups.there[shaped]]] = 1.0
+        mixed = self.groups.mean(table)[usable]
         for shape in np.flatnonzero(mixed.any(axis=0)):
             asking = np.flatnonzero(mixed[:, shape])
             at[shape] = program.row(volume[asking], mixed[asking, shape], -np.inf, 0.0)
         return at
-
-    def _mean(self, values: Floats) -> Floats:
-        """Means over the pods of each group (G, X) of values of classes that are there."""
-        result = np.zeros((len(self.heads), values.shape[1]))
-        np.add.at(result, self.group, values * self.counts[self.there, None])
-        result /= self.total[:, None]
-        return result
 
     # -- patterns ---------------------------------------------------------------------------
 
@@ -251,7 +229,7 @@ class Blend:
         if answer is None:
             return None
         self._basis, self._x, self.value = answer.basis, answer.x, answer.objective
-        self.share[self.there] = self._volumes.shares(answer.x, self.cells.count)[self.group]
+        self.share[self.groups.there] = self._volumes.shares(answer.x, self.cells.count)[self.groups.of]
         uses = answer.x[len(fixed.cost) :]
         for cell, columns in enumerate(self.columns):
             here = self._cell == cell

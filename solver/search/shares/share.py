@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver import problem as problems
-from solver.search import field as fields
 from solver.search import params
 from solver.search.column_generation import columns as patterns
 from solver.search.construction import greedy
-from solver.search.packing import existing
-from solver.search.relaxation import compact
 from solver.search.shares import aggregate, rounding, zones
 from solver.search.shares import blend as blends
 from solver.search.shares import cells as splits
+from solver.search.shares import places as sites
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,8 +47,7 @@ class Sharing:
         self.budget = budget
         self.cells = splits.split(narrow)
         self.bound = 0.0
-        self.per_cell: list[fields.Field] = []
-        self.rooms: list[compact.Room] = []
+        self.places: sites.Places | None = None
         self.possible: Mask = np.ones((len(narrow.classes), 1), dtype=bool)
         self.wanted: Floats = np.ones((len(narrow.classes), 1))
         self.table: Ints = narrow.counts[:, None]
@@ -58,7 +55,8 @@ class Sharing:
         self._settled, self.dives = True, False
         self._aside: futures.Future[zones.Wish | None] | None = None
         if self.cells.count > 1:
-            self._places()
+            self.places = sites.Places.of(narrow, self.cells)
+            self.possible = self.places.possible()
             self.wanted = self._wish(None)
             self.table = self._whole(self.wanted)
 
@@ -84,7 +82,8 @@ class Sharing:
         self, known: Iterable[blends.Known], rng: np.random.Generator, effort: patterns.Effort
     ) -> blends.Blend | None:
         """Shares from patterns, beginning with those known; None when nothing came of it."""
-        blend = blends.Blend(self.narrow, self.cells, self.per_cell, self.rooms, self.narrow.counts)
+        assert self.places is not None
+        blend = blends.Blend(self.places)
         for each in known:
             blend.add(each)
         choices = blend.rules.groups
@@ -99,19 +98,6 @@ class Sharing:
         self.table, self.limits = self._whole(blend.share), blend.used
         return blend
 
-    def _places(self) -> None:
-        """New nodes and room on existing ones that each cell has for all classes, and where each class fits at all."""
-        narrow, cells = self.narrow, self.cells
-        there = narrow.counts > 0
-        self.per_cell = [fields.make(narrow, np.flatnonzero(cells.of_offer == i), there) for i in range(cells.count)]
-        self.rooms = [
-            existing.groups(narrow, field, np.flatnonzero(cells.of_node == i), there)
-            for i, field in enumerate(self.per_cell)
-        ]
-        self.possible = np.stack(
-            [f.ok.any(axis=1) | r.ok.any(axis=1) for f, r in zip(self.per_cell, self.rooms, strict=True)], axis=1
-        )
-
     def _wish(self, time_limit: float | None) -> Floats:
         """(C, cells) of each class that each cell should get; with a time limit choices of domains are searched."""
         wish = self._ask(time_limit)
@@ -124,12 +110,9 @@ class Sharing:
 
     def _ask(self, time_limit: float | None, gap: float = zones.GAP) -> zones.Wish | None:
         """The wish; see `zones.wish`."""
+        assert self.places is not None
         return zones.wish(
-            self.narrow,
-            self.cells,
-            self.per_cell,
-            self.rooms,
-            self.narrow.counts,
+            self.places,
             time_limit=time_limit,
             seed=self.settings.seed,
             deterministic=self.settings.deterministic,

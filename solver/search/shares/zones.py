@@ -13,12 +13,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from solver import problem as problems
 from solver.search import field as fields
 from solver.search import linear
 from solver.search.relaxation import compact
-from solver.search.shares import cells as splits
 from solver.search.shares import limit_rows, rows
+from solver.search.shares import places as sites
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,11 +48,7 @@ class Wish:
 
 
 def wish(
-    problem: problems.Problem,
-    cells: splits.Cells,
-    per_cell: list[fields.Field],
-    rooms: list[compact.Room],
-    counts: Ints,
+    places: sites.Places,
     *,
     time_limit: float | None,
     seed: int,
@@ -65,9 +60,7 @@ def wish(
 
     Parameters
     ----------
-    problem: the whole problem.
-    cells: its cells, with a field and the room on existing nodes for each.
-    counts: (C,) pods to place.
+    places: what each cell of the problem has.
     time_limit: seconds for a search over the choices of domains; without it they are made one after the other.
     deterministic: limit effort by work instead of time.
     gap: how far from the best choices the search may end.
@@ -76,33 +69,8 @@ def wish(
     -------
     None when there is no way to place all pods.
     """
-    there = np.flatnonzero(counts > 0)
-    signature = signatures(problem, per_cell, rooms)[there]
-    exact = np.concatenate([signature, problem.requests[there].astype(np.float64)], axis=1)
-    _, first, inverse = np.unique(exact, axis=0, return_index=True, return_inverse=True)
-    kinds = sum(len(field.cost) for field in per_cell)
-    lossless = len(first) <= EXACT_CLASSES and len(first) * kinds <= EXACT_VOLUMES
-    if not lossless:
-        _, first, inverse = np.unique(signature, axis=0, return_index=True, return_inverse=True)
-    inverse = inverse.ravel()
-    total: Floats = np.bincount(inverse, weights=counts[there].astype(np.float64), minlength=len(first)).astype(
-        np.float64
-    )
-    heads = there[first]
-    program, volumes, capped = rows.Program(), rows.Volumes.of(heads), limit_rows.LimitRows(problem)
-    for index, (field, room) in enumerate(zip(per_cell, rooms, strict=True)):
-        resources = field.resources
-        weighted = counts[there][:, None] * problem.requests[np.ix_(there, resources)].astype(np.float64)
-        mean = np.zeros((len(first), len(resources)))
-        np.add.at(mean, inverse, weighted)
-        mean /= np.maximum(total, 1)[:, None]
-        capped.add(*_add_kinds(program, field, mean, volumes, index, strong=time_limit is not None), field)
-        volumes.add_room(program, room, mean, index)
-    volumes.demand(program, total)
-    capped.close(program)
-    rows.add_rules(program, problem, cells, total, volumes)
-    if any(not p for p in volumes.pods):
-        lossless = False
+    asked = _Program(places, strong=time_limit is not None)
+    program = asked.program
     if not program.size:
         return None
     relaxed = linear.solve(program.whole())
@@ -124,30 +92,49 @@ def wish(
         bound = max(bound, answer.bound) if np.isfinite(answer.bound) else bound
         if answer.x is not None and answer.objective < value:
             x = answer.x
-    result = np.zeros((len(counts), cells.count))
-    result[there] = volumes.shares(x, cells.count)[inverse]
-    used = np.array([capped.used(x, cell) for cell in range(cells.count)])
     grouped = len(program.choices) == sum(len(group) for group in program.groups)
-    return Wish(result, bound if lossless else None, settled, grouped, used)
+    return Wish(asked.share(x), bound if asked.exact else None, settled, grouped, asked.used(x))
 
 
-def signatures(problem: problems.Problem, per_cell: list[fields.Field], rooms: list[compact.Room]) -> Floats:
-    """(C, ...) everything but requests that tells classes apart for this program."""
-    columns: list[NDArray[np.float64]] = [f.ok.astype(np.float64) for f in per_cell if f.ok.shape[1]]
-    columns += [r.ok.astype(np.float64) for r in rooms if r.ok.shape[1]]
-    host = per_cell[0].host
-    columns.append((host.owner & host.member).astype(np.float64))
-    for spread in problem.spreads:
-        if spread.topology != problems.HOST:
-            columns.append(np.stack([spread.owners, spread.group.members], axis=1).astype(np.float64))
-    for exclusion in problem.exclusions:
-        if exclusion.topology != problems.HOST:
-            columns.append(np.stack([exclusion.owners, exclusion.targets.members], axis=1).astype(np.float64))
-    for attraction in problem.attractions:
-        columns.append(np.stack([attraction.owners, attraction.targets.members], axis=1).astype(np.float64))
-    for common in problem.common_domains:
-        columns.append(common.members[:, None].astype(np.float64))
-    return np.concatenate(columns, axis=1)
+class _Program:
+    """
+    Volumes of groups of equal classes on kinds of nodes in cells, under all rules across nodes. Its value is a bound where it is
+    `exact`: no classes of different requests are one group.
+    """
+
+    def __init__(self, places: sites.Places, *, strong: bool) -> None:
+        problem = places.problem
+        self.places = places
+        self.counts = problem.counts
+        kinds = sum(len(field.cost) for field in places.fields)
+        self.groups = sites.Groups.like(
+            self.counts,
+            places.signatures(),
+            problem.requests.astype(np.float64),
+            lambda number: number <= EXACT_CLASSES and number * kinds <= EXACT_VOLUMES,
+        )
+        self.program = rows.Program()
+        self.volumes = rows.Volumes.of(self.groups.heads)
+        self.limits = limit_rows.LimitRows(problem)
+        for index, (field, room) in enumerate(zip(places.fields, places.rooms, strict=True)):
+            asks = problem.requests[np.ix_(self.groups.there, field.resources)].astype(np.float64)
+            mean = self.groups.mean(asks)
+            self.limits.add(*_add_kinds(self.program, field, mean, self.volumes, index, strong=strong), field)
+            self.volumes.add_room(self.program, room, mean, index)
+        self.volumes.demand(self.program, self.groups.total)
+        self.limits.close(self.program)
+        rows.add_rules(self.program, problem, places.cells, self.groups.total, self.volumes)
+        self.exact = self.groups.exact and all(self.volumes.pods)
+
+    def share(self, x: Floats) -> Floats:
+        """(C, cells) of each class's pods in each cell."""
+        result = np.zeros((len(self.counts), self.places.cells.count))
+        result[self.groups.there] = self.volumes.shares(x, self.places.cells.count)[self.groups.of]
+        return result
+
+    def used(self, x: Floats) -> Floats:
+        """(cells, L) what each cell takes of each limit."""
+        return np.array([self.limits.used(x, cell) for cell in range(self.places.cells.count)])
 
 
 def _add_kinds(

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from solver import problem as problems
-from solver.search import params
 from solver.search.column_generation import columns
 from solver.search.shares import blend as blends
-from solver.search.shares import share
+from solver.search.shares import cells, places
 from tests.solver import tiny
 
 ZONES = ("a", "b", "c")
@@ -41,9 +40,7 @@ def groups(seed: int, number: int) -> problems.Problem:
 
 
 def program(problem: problems.Problem) -> blends.Blend:
-    settings = params.Params(clock=lambda: 0.0, deterministic=True)
-    sharing = share.Sharing(problem, settings, params.Budget(settings))
-    return blends.Blend(problem, sharing.cells, sharing.per_cell, sharing.rooms, problem.counts)
+    return blends.Blend(places.Places.of(problem, cells.split(problem)))
 
 
 def effort(rounds: int) -> columns.Effort:
