@@ -3,7 +3,7 @@ Neighbourhoods: some nodes of a cell are taken apart and their pods put together
 
 - Where rules stand between pods of a node, whole nodes are taken from a linear master for these pods (`dive`).
 - Their pods top up all other nodes, and what is left of them needs less room (`topup`).
-- A few nodes are decided pod by pod, where a cell has few, or recombined from many covers (`recombine`).
+- A few nodes are decided pod by pod, where a cell has few (`repack`), or recombined from many covers (`recombine`).
 - They are packed anew, by a relaxation of their own.
 """
 
@@ -18,7 +18,7 @@ from solver.search import cell as cells
 from solver.search import params
 from solver.search.column_generation import columns as patterns
 from solver.search.column_generation import dive as dives
-from solver.search.improvement import recombine, topup
+from solver.search.improvement import recombine, repack, topup
 from solver.search.packing import pack
 
 TOPPED_UP, RECOMBINED = 0.6, 0.1
@@ -85,7 +85,7 @@ class Neighbourhoods:
         drawn = self.rng.random()
         if len(packing.kind) <= FEW_NODES and fine(cell) and self.rng.random() < AGAIN:
             nodes = recombine.choose(packer, packing, int(self.rng.integers(2, 6)))
-            new = recombine.again(
+            new = repack.repack(
                 packer,
                 packing.kind[nodes],
                 packing.counts[nodes],

@@ -3,14 +3,13 @@ Recombining: take a few nodes, cover their pods many times at random, and let an
 nodes seen.
 
 The covers are complementary by themselves, so a mix is at least as good as the best of them; the model is tiny (a few
-hundred patterns, a few dozen classes) and solved in a fraction of a second.
-
-Where nodes are few, covers at random miss the last percent: `again` lets the model decide on contents too, for two to
-five nodes at a time.
+hundred patterns, a few dozen classes) and solved in a fraction of a second. Where nodes are few, covers at random miss the
+last percent: see `repack`.
 """
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 
 import numpy as np
@@ -25,8 +24,8 @@ Ints = NDArray[np.int64]
 COPIES, LEAST_COPIES, ENTRIES = 24, 4, 2400
 """Random covers, at most and at least, and how many classes these have together."""
 KNOWN = 200
-SECONDS, AGAIN = 0.15, 0.3
-"""Limits of one answer, in seconds or the solver's own unit."""
+SECONDS = 0.15
+"""Limit of one answer, in seconds or the solver's own unit."""
 
 
 def choose(packer: pack.Packer, packing: pack.Packing, size: int) -> Ints:
@@ -64,9 +63,29 @@ def recombine(
     -------
     Nodes that cost less and hold the same pods, or None.
     """
-    from ortools.sat.python import cp_model
+    pool = counts.sum(axis=0)
+    table = _seen(packer, kind, counts, known, copies)
+    uses = _cheapest_mix(packer, table, np.column_stack([kind, counts]), limits, seconds)
+    if uses is None:
+        return None
+    left = pool.astype(np.int32)
+    kinds: list[int] = []
+    rows: list[NDArray[np.int32]] = []
+    for entry in np.repeat(table, uses, axis=0):
+        row = np.minimum(entry[1:], left).astype(np.int32)
+        if row.any():
+            left -= row
+            kinds.append(int(entry[0]))
+            rows.append(row)
+    found = pack.Packing(np.array(kinds, dtype=np.int64), np.stack(rows), np.zeros_like(pool))
+    packer.shrink(found.kind, found.counts, limits)
+    return found
 
-    field = packer.field
+
+def _seen(
+    packer: pack.Packer, kind: Ints, counts: NDArray[np.int32], known: columns.Columns | None, copies: int
+) -> Ints:
+    """Nodes for the pods of some nodes (P, 1 + C), kind and pods of each: these nodes, those of random covers, patterns."""
     pool = counts.sum(axis=0)
     copies = min(copies, max(LEAST_COPIES, ENTRIES // max(1, int((pool > 0).sum()))))
     _, new_kind, new_counts, _ = packer.cover_groups(np.repeat(pool[None].astype(np.float64), copies, axis=0))
@@ -77,15 +96,21 @@ def recombine(
         ratio = known.counts[fitting] @ packer.value / packer.cost[known.kind[fitting]]
         fitting = fitting[np.argsort(-ratio, kind="stable")[:KNOWN]]
         parts.append(np.column_stack([known.kind[fitting], known.counts[fitting]]))
-    table = np.unique(np.concatenate(parts), axis=0)
-    kinds, patterns = table[:, 0], table[:, 1:]
-    used = {row.tobytes(): 0 for row in table}
-    for row in np.column_stack([kind, counts]).astype(table.dtype):
-        used[row.tobytes()] += 1
-    old = round(float(field.cost[kind].sum()))
+    return np.unique(np.concatenate(parts), axis=0)
 
+
+def _cheapest_mix(
+    packer: pack.Packer, table: Ints, now: Ints, limits: quota.Limits | None, seconds: Callable[[], float | None]
+) -> Ints | None:
+    """How often to buy each node of a table (P,) to hold all pods of the nodes `now` (m, 1 + C); None: not cheaper."""
+    from ortools.sat.python import cp_model
+
+    kinds, patterns, pool = table[:, 0], table[:, 1:], now[:, 1:].sum(axis=0)
+    price = packer.field.cost.astype(np.int64)
+    old = round(float(packer.field.cost[now[:, 0]].sum()))
+    used = collections.Counter(row.tobytes() for row in now.astype(table.dtype))
     model = cp_model.CpModel()
-    uses = [model.new_int_var(0, len(kind) + 3, "") for _ in kinds]
+    uses = [model.new_int_var(0, len(now) + 3, "") for _ in kinds]
     for index in np.flatnonzero(pool):
         there = np.flatnonzero(patterns[:, index])
         weights = patterns[there, index].tolist()
@@ -93,9 +118,9 @@ def recombine(
     for amounts, room in zip(limits.per_node, limits.room, strict=True) if limits is not None else ():
         taken = amounts[kinds].astype(np.int64).tolist()
         model.add(cp_model.LinearExpr.weighted_sum(uses, taken) <= int(room))
-    price = cp_model.LinearExpr.weighted_sum(uses, field.cost[kinds].astype(np.int64).tolist())
-    model.add(price <= old)
-    model.minimize(price)
+    total = cp_model.LinearExpr.weighted_sum(uses, price[kinds].tolist())
+    model.add(total <= old)
+    model.minimize(total)
     for variable, row in zip(uses, table, strict=True):
         model.add_hint(variable, used[row.tobytes()])
     solver = cp_model.CpSolver()
@@ -110,99 +135,4 @@ def recombine(
         solver.parameters.max_time_in_seconds = max(min(time, SECONDS), 0.001)
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE) or solver.objective_value > old - 0.5:
         return None
-    left = pool.astype(np.int32)
-    kept_kinds: list[int] = []
-    kept: list[NDArray[np.int32]] = []
-    for variable, bin_kind, pattern in zip(uses, kinds, patterns, strict=True):
-        for _ in range(solver.value(variable)):
-            row = np.minimum(pattern, left).astype(np.int32)
-            if row.any():
-                left -= row
-                kept_kinds.append(int(bin_kind))
-                kept.append(row)
-    found = pack.Packing(np.array(kept_kinds, dtype=np.int64), np.stack(kept), np.zeros_like(pool))
-    packer.shrink(found.kind, found.counts, limits)
-    return found
-
-
-def again(
-    packer: pack.Packer,
-    kind: Ints,
-    counts: NDArray[np.int32],
-    limits: quota.Limits | None = None,
-    *,
-    time_limit: float | None,
-) -> pack.Packing | None:
-    """
-    The cheapest nodes for the pods of a few nodes, one more than there are at most, their contents decided pod by pod.
-
-    Parameters
-    ----------
-    packer: a field without rules between pods of a node.
-    kind: (m,) kinds of the nodes.
-    counts: (m, C) their pods.
-    limits: what the nodes may take together.
-    time_limit: seconds, or None to limit effort by work.
-
-    Returns
-    -------
-    Nodes that cost less and hold the same pods, or None when none were found.
-    """
-    from ortools.sat.python import cp_model
-
-    field = packer.field
-    pool = counts.sum(axis=0)
-    classes = np.flatnonzero(pool)
-    price = field.cost.astype(np.int64)
-    old = int(price[kind].sum())
-    order = np.argsort(-price[kind], kind="stable")
-    model = cp_model.CpModel()
-    slots = [
-        (
-            [model.new_bool_var("") for _ in price],
-            [model.new_int_var(0, int(pool[c]), "") for c in classes],
-        )
-        for _ in range(len(kind) + 1)
-    ]
-    costs = [cp_model.LinearExpr.weighted_sum(bought, price.tolist()) for bought, _ in slots]
-    for slot, (bought, pods) in enumerate(slots):
-        model.add_at_most_one(bought)
-        for r in range(field.room.shape[1]):
-            need, room = field.requests[classes, r].astype(np.int64), field.room[:, r].astype(np.int64)
-            taken = cp_model.LinearExpr.weighted_sum(pods, need.tolist())
-            model.add(taken <= cp_model.LinearExpr.weighted_sum(bought, room.tolist()))
-        for index, bin_kind in zip(*np.nonzero(~field.ok[classes]), strict=True):
-            model.add(pods[index] == 0).only_enforce_if(bought[bin_kind])
-        if slot:
-            model.add(costs[slot] <= costs[slot - 1])
-        there = slot < len(kind)
-        for bin_kind, variable in enumerate(bought):
-            model.add_hint(variable, there and bin_kind == kind[order[slot]])
-        for c, variable in zip(classes, pods, strict=True):
-            model.add_hint(variable, int(counts[order[slot], c]) if there else 0)
-    for index, c in enumerate(classes):
-        model.add(sum(pods[index] for _, pods in slots) == int(pool[c]))
-    for amounts, most in zip(limits.per_node, limits.room, strict=True) if limits is not None else ():
-        takes = amounts.astype(np.int64).tolist()
-        model.add(sum(cp_model.LinearExpr.weighted_sum(bought, takes) for bought, _ in slots) <= int(most))
-    total = sum(costs)
-    model.add(total <= old)
-    model.minimize(total)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False
-    solver.parameters.random_seed = int(packer.rng.integers(1 << 30))
-    solver.parameters.max_deterministic_time = AGAIN
-    if time_limit is not None:
-        solver.parameters.max_time_in_seconds = max(min(time_limit, AGAIN), 0.001)
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE) or solver.objective_value > old - 0.5:
-        return None
-    bought_kinds: list[int] = []
-    rows: list[NDArray[np.int32]] = []
-    for bought, pods in slots:
-        row = np.zeros(len(pool), dtype=np.int32)
-        row[classes] = [solver.value(v) for v in pods]
-        if row.any():
-            bought_kinds.append(next(k for k, v in enumerate(bought) if solver.value(v)))
-            rows.append(row)
-    return pack.Packing(np.array(bought_kinds, dtype=np.int64), np.stack(rows), np.zeros_like(pool))
+    return np.array([solver.value(variable) for variable in uses], dtype=np.int64)
