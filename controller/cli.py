@@ -83,7 +83,7 @@ def _words() -> list[str]:
 
 
 def main() -> None:
-    """Entry point of `karpenter-ovhcloud` and of the kubectl plugin."""
+    """The command line that `controller.__main__` begins with."""
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # The caller has closed it.
             setattr(sys, stream, io.StringIO())

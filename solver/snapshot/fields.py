@@ -1,7 +1,8 @@
 """
 The fields that are read of pods, workloads and budgets, by their holders.
 
-Everything else in them makes no difference to a plan, unless its name is a slip for one of these (`View.misspelled`).
+Everything else in them makes no difference to a plan, unless its name is a slip for one of these (`View.misspelled`). Of
+some holders all fields are known (`UNREAD`): what they hold beside these would be a rule that is lost.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ READ: dict[str, tuple[str, ...]] = {
         "hostNetwork",
     ),
     "Container": ("name", "resources", "ports", "restartPolicy"),
+    "Volume": ("name", "persistentVolumeClaim", "ephemeral"),
     "ContainerPort": ("hostPort", "containerPort", "protocol", "hostIP"),
     "ResourceRequirements": ("requests", "limits"),
     "Toleration": ("key", "operator", "value", "effect"),
@@ -73,3 +75,19 @@ READ: dict[str, tuple[str, ...]] = {
     "JobSpec": ("parallelism", "completions", "suspend", "template"),
     "PodDisruptionBudgetSpec": ("minAvailable", "maxUnavailable", "selector", "unhealthyPodEvictionPolicy"),
 }
+
+UNREAD: dict[str, tuple[str, ...]] = {
+    "ResourceRequirements": ("claims",),
+    "Toleration": ("tolerationSeconds",),
+    "Affinity": (),
+    "PodAffinity": (),
+    "NodeSelector": (),
+    "NodeSelectorTerm": (),
+    "NodeSelectorRequirement": (),
+    "PreferredTerm": (),
+    "PodAffinityTerm": (),
+    "LabelSelector": (),
+    "LabelSelectorRequirement": (),
+    "TopologySpreadConstraint": (),
+}
+"""The other fields of holders that have no more than these."""

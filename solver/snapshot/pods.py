@@ -30,6 +30,7 @@ _SPEC_KEYS = frozenset(fields.READ["PodSpec"]) - {
     "schedulingGates",
 }
 _CONTAINER_KEYS = frozenset(fields.READ["Container"]) - {"name"}
+_HOLDERS = ("containers", "initContainers", "volumes")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _SMALLEST_PRIORITY = -(2**31)
 
@@ -171,7 +172,8 @@ def _text(spec: Any, status: dict[str, Any]) -> bytes | None:
                 if "persistentVolumeClaim" in volume or "ephemeral" in volume
             ],
             _only(spec, _SPEC_KEYS),
-            [[*holder] for holder in (spec, *spec["containers"], *(spec.get("initContainers") or ()))],
+            [[*holder] for key in _HOLDERS for holder in spec.get(key) or ()],
+            [*spec],
             sizes,
         )
         return marshal.dumps(parts, 2)
@@ -208,6 +210,7 @@ def _volumes(spec: View, default_class: str | None) -> tuple[tuple[str, ...], tu
     claims: set[str] = set()
     ephemeral: list[cluster.EphemeralClaim] = []
     for volume in spec.items("volumes"):
+        volume.misspelled("Volume")
         if "persistentVolumeClaim" in volume:
             claims.add(volume.mapping("persistentVolumeClaim").required("claimName", "data"))
         elif "ephemeral" in volume:

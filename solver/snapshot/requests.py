@@ -10,13 +10,17 @@ counts. https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from catalog import allocatable
 from crds import wording
 from solver import cluster
 from solver.snapshot.view import View
 
 Amounts = dict[str, int]
+
+_NATIVE = ("cpu", "memory", "ephemeral-storage")
+_PAGES = "hugepages-"
 
 
 def effective(spec: View, status: View) -> cluster.Amounts:
@@ -73,6 +77,7 @@ def _requests(container: View) -> Amounts:
     resources = container.mapping("resources")
     resources.misspelled("ResourceRequirements")
     requests, limits = resources.amounts("requests"), resources.amounts("limits")
+    _check_names(resources, _of_containers)
     for name, amount in requests.items():
         if amount > limits.get(name, amount):
             message = f"is above the limit of {resources.mapping('limits').raw[name]}"
@@ -85,16 +90,34 @@ def _pod_level(amounts: Amounts, spec: View) -> None:
     if "resources" not in spec:
         return
     resources = spec.mapping("resources")
+    resources.misspelled("ResourceRequirements")
+    _check_names(resources, _of_pods)
     for name, amount in resources.amounts("limits").items():
-        if _may_be_pod_level(name):
-            amounts.setdefault(name, amount)
-    for name, amount in resources.amounts("requests").items():
-        if _may_be_pod_level(name):
-            amounts[name] = amount
+        amounts.setdefault(name, amount)
+    amounts.update(resources.amounts("requests"))
 
 
-def _may_be_pod_level(name: str) -> bool:
-    return name in ("cpu", "memory") or name.startswith("hugepages-")
+def _check_names(resources: View, known: Callable[[str], str]) -> None:
+    """Notes names that are no resources, with what `known` says of each."""
+    for key in ("requests", "limits"):
+        for name in resources.mapping(key).raw if key in resources else ():
+            if hint := known(str(name)):
+                resources.wrong("is no resource here", hint, wording.path((key, name)))
+
+
+def _of_pods(name: str) -> str:
+    """What to write instead of a resource that cannot be requested for a whole pod; "" when it can."""
+    if name in ("cpu", "memory") or name.startswith(_PAGES):
+        return ""
+    return "a whole pod has cpu, memory and hugepages; write others in its containers"
+
+
+def _of_containers(name: str) -> str:
+    """What to write instead of a resource that cannot be requested in a container; "" when it can."""
+    if name in _NATIVE or name.startswith(_PAGES) or "/" in name:
+        return ""
+    meant = allocatable.GPU if name.lower() in ("gpu", "gpus") else wording.closest(name, _NATIVE)
+    return f"did you mean {meant}?" if meant else "write its domain before it, such as example.com/license"
 
 
 def _add(total: Amounts, amounts: Mapping[str, int]) -> None:

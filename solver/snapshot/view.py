@@ -67,17 +67,21 @@ class View:
 
     def misspelled(self, holder: str) -> None:
         """
-        Notes fields that are called almost like one that is read of such a `holder` (`fields.READ`).
+        Notes fields that are called almost like one that is read of such a `holder` (`fields.READ`), and those that it has not.
 
         An API server refuses what it does not know, or drops it, so that only manifests which none has seen have slips;
         in others the name may be one that newer versions of Kubernetes have.
         """
         if not self._is_new():
             return
-        known = fields.READ[holder]
+        known, others = fields.READ[holder], fields.UNREAD.get(holder)
         for name in self.raw:
-            if name not in known and (meant := wording.closest(name, known, fields.ALMOST)):
+            if name in known:
+                continue
+            if meant := wording.closest(name, known, fields.ALMOST):
                 self.wrong("is not a field", f"did you mean {meant}?", name)
+            elif others is not None and name not in others:
+                self.wrong("is not a field", f"fields here are {', '.join((*known, *others))}", name)
 
     def _is_new(self) -> bool:
         """Whether no API server has seen the manifest, nor the one that it was made from."""

@@ -22,6 +22,7 @@ CPU = "spec.containers[0].resources.requests.cpu"
 REF = "spec.template.spec.nodeClassRef"
 REQUIREMENTS = "spec.template.spec.requirements"
 TYPE = "node.kubernetes.io/instance-type"
+SPREAD = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
 
 
 def only(key: str, operator: str, *values: str) -> make.Raw:
@@ -77,6 +78,42 @@ FILES: list[Row] = [
     ("a text for a number", [make.workload(replicas="3")], 2, "spec.replicas: '3' is not a whole number"),  # type: ignore[arg-type]
     ("negative replicas", [make.workload(replicas=-1)], 2, "spec.replicas: -1 is too small; write 0 or more"),
     ("missing template", [make.without_field(make.workload(), "spec.template")], 2, "spec.template: is missing"),
+    (
+        "a rule by a name that there is not",
+        [make.pod(affinity={"nodeAffinity": {"required": {}}})],
+        2,
+        "Pod default/web, spec.affinity.nodeAffinity.required: is not a field; fields here are requiredDuringScheduling",
+    ),
+    (
+        "a selector by a name that there is not",
+        [make.pod(topologySpreadConstraints=[{**SPREAD, "selector": {}}])],
+        2,
+        "spec.topologySpreadConstraints[0].selector: is not a field; fields here are topologyKey, maxSkew, ",
+    ),
+    (
+        "amounts that are neither requests nor limits",
+        [make.with_field(POD, "spec.containers[0].resources", {"cpu": 1})],
+        2,
+        "spec.containers[0].resources.cpu: is not a field; fields here are requests, limits, claims",
+    ),
+    (
+        "a resource that there is not",
+        [make.with_field(POD, "spec.containers[0].resources.requests.cpus", 1)],
+        2,
+        "spec.containers[0].resources.requests.cpus: is no resource here; did you mean cpu?",
+    ),
+    (
+        "GPUs of no vendor",
+        [make.with_field(POD, "spec.containers[0].resources.requests.gpu", 1)],
+        2,
+        "spec.containers[0].resources.requests.gpu: is no resource here; did you mean nvidia.com/gpu?",
+    ),
+    (
+        "a GPU for a whole pod",
+        [make.pod(resources={"limits": {"nvidia.com/gpu": 1}})],
+        2,
+        "spec.resources.limits[nvidia.com/gpu]: is no resource here; a whole pod has cpu, memory and hugepages",
+    ),
     (
         "unknown operator of a toleration",
         [make.pod(tolerations=[{"key": "a", "operator": "Like"}])],

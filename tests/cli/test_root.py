@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -21,6 +22,23 @@ def test_every_command_has_help(capsys, monkeypatch, command):
 
     assert outcome.code == 0
     assert outcome.out.startswith(f"Usage: karpenter-ovhcloud {command}")
+
+
+def test_an_interrupt_while_modules_load_is_quiet():
+    """Ctrl-C in the first tenth of a second ends the process with 130 and without a traceback."""
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from controller.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
 def test_blas_has_one_thread():

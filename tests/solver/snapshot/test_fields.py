@@ -40,10 +40,19 @@ def test_no_field_of_kubernetes_is_taken_for_a_slip(version: pathlib.Path) -> No
             assert set(read) <= there, holder
 
 
+@pytest.mark.parametrize("version", sorted(SCHEMAS.glob("v1.3*-local")), ids=lambda path: str(path.name))
+def test_holders_that_are_known_whole_have_no_more_fields(version: pathlib.Path) -> None:
+    """No version has fields of them that would be refused."""
+    known = schema(version)
+    for holder, others in fields.UNREAD.items():
+        there = {name for each in HOLDERS.get(holder, (holder,)) for name in known[each]}
+        assert there <= {*fields.READ[holder], *others}, holder
+
+
 @pytest.mark.parametrize("metadata", [{"uid": "1"}, {"ownerReferences": [{"kind": "Job", "name": "a", "uid": "1"}]}])
 def test_what_an_api_server_has_seen_has_no_slips(metadata: make.Raw) -> None:
     """A field that is not known here is then one of a newer version."""
-    pod = make.pod(tolerationz=[])
+    pod = make.pod(tolerationz=[], affinity={"nodeAffinity": {"required": {}}})
     pod["metadata"] |= metadata
 
     assert list(snapshot.from_objects([pod]).pods) == ["default/web"]

@@ -92,10 +92,10 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, int]]] = [
         {"cpu": 1000, "memory": MI},
     ),
     (
-        "hugepages may be pod-level, other resources not",
+        "hugepages may be pod-level",
         {
             "containers": [{"name": "main", "resources": {"requests": {"example.com/a": 1}}}],
-            "resources": {"requests": {"hugepages-2Mi": "4Mi", "example.com/a": 5}},
+            "resources": {"requests": {"hugepages-2Mi": "4Mi"}},
         },
         {"hugepages-2Mi": 4 * MI, "example.com/a": 1},
     ),
