@@ -292,7 +292,6 @@ class Packer:
         -------
         For each new node its pool (M,), kind (M,) and pods (M, C); and what could not be placed (G, C).
         """
-        field = self.field
         n_groups, n_classes = pools.shape
         present = pools > 0
         widest = int(present.sum(axis=1).max(initial=0))
@@ -300,57 +299,31 @@ class Packer:
         if widest == 0:
             return nobody
         local = np.argsort(~present, axis=1, kind="stable")[:, :widest]
-        dearest = self.cost[self.kinds].max()
         pool = np.take_along_axis(pools, local, axis=1)
-        requests = field.requests[local]
-        worth_of = self.value[local]
-        allowed = field.ok[local].transpose(0, 2, 1)
+        dearest = self.cost[self.kinds].max()
         group_of: list[Ints] = []
         kind_of: list[Ints] = []
         counts: list[NDArray[np.int32]] = []
         live = np.arange(n_groups)
         while len(live) and not self.over():
-            tail = (pool[live] * worth_of[live]).sum(axis=1) < 1.5 * dearest
             few, more = self._open(limits)
             if not len(few):
                 break
-            kind_sets = [more if t else few for t in tail]
-            widths = np.array([len(k) * SEEDS for k in kind_sets])
-            starts = np.cumsum(widths) - widths
-            n_bins = int(widths.sum())
-            at = np.repeat(live, widths)
-            kind = np.concatenate([np.repeat(k, SEEDS) for k in kind_sets])
-            ok = allowed[at, kind]
-            bins = fills.Bins(
-                room=field.room[kind],
-                requests=requests[at],
-                available=np.minimum(pool[at] * ok, self.alone[local[at]]),
-                host=self._hosts(local[at]),
-            )
-            found = fills.fill(bins, self.rng)
-            found = fills.polish(bins, found, worth_of[at], POLISH)
-            worth = (found * worth_of[at]).sum(axis=1)
-            ratio = worth / self.cost[kind] * np.exp(0.01 * self.rng.standard_normal(n_bins))
-            order = np.lexsort((-ratio, np.repeat(np.arange(len(live)), widths)))
-            best = order[starts]
-            stuck = worth[best] <= 0
-            if stuck.any():
-                best, live = best[~stuck], live[~stuck]
-                if len(live) == 0:
-                    break
-            chosen = found[best]
+            tail = (pool[live] * self.value[local[live]]).sum(axis=1) < 1.5 * dearest
+            kind, chosen, worth = self._best(pool[live], local[live], [more if t else few for t in tail])
+            kind, chosen, live = kind[worth > 0], chosen[worth > 0], live[worth > 0]
             with np.errstate(divide="ignore", invalid="ignore"):
                 times = np.where(chosen > 0, np.floor(pool[live] / np.maximum(chosen, 1)), np.inf).min(axis=1)
             times = np.maximum(1, np.floor(times * REPEAT)).astype(np.int64)
             if limits is not None:
-                for index, chosen_kind in enumerate(kind[best]):
+                for index, chosen_kind in enumerate(kind):
                     times[index] = min(int(times[index]), _most(limits, int(chosen_kind)))
                     limits = limits.less(np.full(times[index], chosen_kind))
             pool[live] -= chosen * times[:, None]
             row = np.zeros((len(live), n_classes), dtype=np.int32)
             np.put_along_axis(row, local[live], chosen.astype(np.int32), axis=1)
             group_of.append(np.repeat(live, times))
-            kind_of.append(np.repeat(kind[best], times))
+            kind_of.append(np.repeat(kind, times))
             counts.append(np.repeat(row, times, axis=0))
             live = live[pool[live].sum(axis=1) > 0]
         rest = np.zeros_like(pools)
@@ -358,6 +331,27 @@ class Packer:
         if not counts:
             return nobody
         return np.concatenate(group_of), np.concatenate(kind_of), np.concatenate(counts), rest
+
+    def _best(self, pool: Floats, local: Ints, kind_sets: Sequence[Ints]) -> tuple[Ints, Floats, Floats]:
+        """
+        The node worth most for its price for each pool (G, L) of classes `local` (G, L), of its set of kinds: kind (G,), pods
+        (G, L) and worth (G,), with a little noise on what is best.
+        """
+        widths = np.array([len(kinds) * SEEDS for kinds in kind_sets])
+        at = np.repeat(np.arange(len(pool)), widths)
+        kind = np.concatenate([np.repeat(kinds, SEEDS) for kinds in kind_sets])
+        worth_of = self.value[local[at]]
+        bins = fills.Bins(
+            room=self.field.room[kind],
+            requests=self.field.requests[local[at]],
+            available=np.minimum(pool[at] * self.field.ok[local[at], kind[:, None]], self.alone[local[at]]),
+            host=self._hosts(local[at]),
+        )
+        found = fills.polish(bins, fills.fill(bins, self.rng), worth_of, POLISH)
+        worth = (found * worth_of).sum(axis=1)
+        ratio = worth / self.cost[kind] * np.exp(0.01 * self.rng.standard_normal(len(kind)))
+        best = np.lexsort((-ratio, at))[np.cumsum(widths) - widths]
+        return kind[best], found[best], worth[best]
 
     def _open(self, limits: quota.Limits | None) -> tuple[Ints, Ints]:
         """The kinds and those for the tail, of which limits leave a node; all such kinds when these are exhausted."""
