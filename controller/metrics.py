@@ -8,13 +8,11 @@ ours start with karpenter_ovhcloud_. Loops move the first part; what the second 
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import math
-import threading
-from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, core, disable_created_metrics, registry
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, core, disable_created_metrics
+
+from controller import quantiles
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -37,46 +35,8 @@ def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = 
     return Histogram(name, text, labels, registry=REGISTRY, buckets=buckets)
 
 
-class Quantiles(registry.Collector):
-    """
-    A summary with quantiles over the last observations, which upstream's dashboards read and the library does not have.
-    """
-
-    QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
-    KEPT = 1000
-
-    def __init__(self, name: str, text: str, *labels: str) -> None:
-        self._name, self._text, self._labels = name, text, labels
-        self._lock = threading.Lock()
-        self._seen: dict[tuple[str, ...], collections.deque[float]] = {}
-        self._totals: dict[tuple[str, ...], tuple[int, float]] = {}
-        REGISTRY.register(self)
-
-    def observe(self, seconds: float, *values: str) -> None:
-        """Take in one duration; `values` are those of the labels."""
-        with self._lock:
-            count, total = self._totals.get(values, (0, 0.0))
-            self._totals[values] = count + 1, total + seconds
-            self._seen.setdefault(values, collections.deque(maxlen=self.KEPT)).append(seconds)
-
-    def describe(self) -> Iterable[core.Metric]:
-        """The family without samples."""
-        return [core.SummaryMetricFamily(self._name, self._text, labels=self._labels)]
-
-    def collect(self) -> Iterator[core.Metric]:
-        """Quantiles, count and sum of each set of labels."""
-        family = core.SummaryMetricFamily(self._name, self._text, labels=self._labels)
-        with self._lock:
-            for values, seen in self._seen.items():
-                labels = dict(zip(self._labels, values, strict=True))
-                ordered = sorted(seen)
-                for quantile in self.QUANTILES:
-                    value = ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
-                    family.add_sample(self._name, {**labels, "quantile": f"{quantile:g}"}, value)
-                count, total = self._totals[values]
-                family.add_sample(f"{self._name}_count", labels, count)
-                family.add_sample(f"{self._name}_sum", labels, total)
-        yield family
+def _quantiles(name: str, text: str, *labels: str) -> quantiles.Quantiles:
+    return quantiles.Quantiles(name, text, labels, REGISTRY)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,7 +91,7 @@ NODES_TERMINATED = _counter(
     "karpenter_nodes_terminated", "Nodes whose finalizer was removed, by nodepool and zone.", "nodepool", "zone"
 )
 NODES_DRAINED = _counter("karpenter_nodes_drained", "Nodes that were drained, by nodepool.", "nodepool")
-NODE_TERMINATION_SECONDS = Quantiles(
+NODE_TERMINATION_SECONDS = _quantiles(
     "karpenter_nodes_termination_duration_seconds",
     "Seconds from the deletion of a Node to the removal of its finalizer, by nodepool.",
     "nodepool",
@@ -149,7 +109,7 @@ PODS_DRAINED = _counter(
     "karpenter_pods_drained", "Pods evicted or deleted from nodes that go, by reason of the disruption.", "reason"
 )
 EVICTIONS = _counter("karpenter_pods_eviction_requests", "Answers of the eviction API, by HTTP status code.", "code")
-POD_STARTUP_SECONDS = Quantiles(
+POD_STARTUP_SECONDS = _quantiles(
     "karpenter_pods_startup_duration_seconds", "Seconds from the creation of a pod to its condition Ready."
 )
 POD_BOUND_SECONDS = _histogram(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import pathlib
 
+import prometheus_client
 import pytest
 from prometheus_client import exposition
 
-from controller import metrics
+from controller import metrics, quantiles
 from controller.kube import reasons
 
 CODE = [
@@ -83,11 +84,12 @@ def test_every_metric_is_moved_by_some_code():
 
 def test_a_summary_has_quantiles_of_what_was_seen_last():
     """Quantiles as a Go client writes them, besides count and sum of everything."""
-    times = metrics.Quantiles("karpenter_test_seconds", "A test.", "nodepool")
+    registry = prometheus_client.CollectorRegistry()
+    times = quantiles.Quantiles("karpenter_test_seconds", "A test.", ("nodepool",), registry)
+
     for second in range(1, 1101):
         times.observe(float(second), "general")
-    text = exposition.generate_latest(metrics.REGISTRY).decode()
-    metrics.REGISTRY.unregister(times)
+    text = exposition.generate_latest(registry).decode()
 
     assert 'karpenter_test_seconds{nodepool="general",quantile="0.5"} 600.0' in text
     assert 'karpenter_test_seconds{nodepool="general",quantile="1"} 1100.0' in text
