@@ -1,5 +1,5 @@
 """
-One cell at work: existing room first, then new nodes along the relaxation, and columns.
+One cell at work: existing room first, then new nodes along the relaxation.
 
 A cell is a set of places that no rule across nodes tells apart, with the pods that it gets (`cells`): here packing is all
 that is left to decide.
@@ -8,8 +8,7 @@ that is left to decide.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import field as fields
 from solver.search import params, quota
-from solver.search.column_generation import columns as patterns
-from solver.search.column_generation import dive as dives
 from solver.search.column_generation import opening
 from solver.search.packing import existing, pack, shapes
 from solver.search.relaxation import compact, merge
@@ -27,30 +24,10 @@ from solver.search.shares import cells as splits
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-Told = Callable[[patterns.Columns], bool]
-
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
-COLUMN_CLASSES = 150
-"""Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
 UNDEALT = 0.02
 """Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
-COLUMN_SECONDS = 2.0
-"""With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
-QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
-"""When quick and exact pricing end, as shares of the time left; the last where exact pricing raises the bound."""
-PROVED = 0.5
-"""
-Exact pricing ends once the bound is below the master by less than this part of what the plan is above it: the larger
-part of the gap is for neighbourhoods then.
-"""
-PROMISING = 0.7
-"""Where a gap is asked for, whole nodes are made of patterns as soon as these are within this part of it."""
-ROUNDINGS, CUT_SHORT = 4, 0.4
-"""
-Random packings of the pods that whole parts of a master leave over; and what share of their time they take when there is
-time for one only.
-"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -261,101 +238,6 @@ class CellPacker:
         """What a pod of each class of a field is worth (C,): what it pays on new nodes, or much if none takes it."""
         worth = compact.worths(field, volumes.prices, limits=limits)
         return np.where(np.isfinite(worth), worth, 10.0 * field.cost.max(initial=1.0))
-
-    def few(self, cell: Cell) -> bool:
-        """Whether column generation pays in a cell."""
-        placeable = cell.field.ok.any(axis=1) | (cell.counts == 0)
-        if not placeable.all() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
-            return False
-        return cell.field.host.empty or self.budget.limit >= COLUMN_SECONDS
-
-    def generate(self, cell: Cell, bound: Callable[[], float] | None, share: float, told: Told) -> patterns.Columns:
-        """
-        Column generation in a cell, and what whole nodes it makes of it.
-
-        Parameters
-        ----------
-        cell: the cell; its packing is replaced by cheaper ones.
-        bound: the bound so far where the cell is the whole problem, so that bounds on the cell count for it; else None.
-        share: of the time left.
-        told: is told after each method of pricing; whether to stop.
-        """
-        assert cell.packer is not None
-        assert cell.volumes is not None
-        columns = patterns.Columns(
-            cell.field,
-            cell.counts,
-            cell.packer.value,
-            cell.volumes.bound if bound is None else bound(),
-            self.narrow.node_charge,
-            quota.tight(cell.limits, cell.field, cell.counts),
-        )
-        columns.add_singles()
-        columns.add(cell.packing.kind, cell.packing.counts)
-        if cell.known is not None:
-            columns.add(*cell.known)
-        start = self.budget.spent()
-        gap = self.settings.gap
-
-        def good() -> bool:
-            """Whether the plan is good enough."""
-            return bound is not None and gap > 0 and cell.cost() <= bound() * (1 + gap)
-
-        def promising(value: float) -> bool:
-            """Whether whole parts of a master of this value may well be good enough."""
-            return bound is not None and value <= bound() * (1 + PROMISING * gap)
-
-        def proved(value: float) -> bool:
-            """Whether the plan is so far above a master of this value that the bound is hardly what is left to improve."""
-            return bound is not None and value - max(columns.bound, bound()) < PROVED * (cell.cost() - value)
-
-        ways: list[tuple[float, Callable[[np.random.Generator, patterns.Effort], patterns.Master | None]]] = [
-            (QUICK_SHARE, columns.generate),
-            (CLOSE_SHARE if bound is None else PROOF_SHARE, functools.partial(columns.close, enough=proved)),
-        ]
-        if bound is not None and gap > 0:
-            ways.insert(0, (QUICK_SHARE, functools.partial(columns.generate, enough=promising)))
-        rounding = 0.0
-        for part, method in ways:
-            until = min(start + (1.0 - start) * part * share, 1.0 - CUT_SHORT * rounding)
-            effort = patterns.Effort.until(self.budget, until, self.settings, good)
-            master = method(self.rng, effort)
-            if master is not None:
-                cell.packer.value = np.maximum(columns.worths(master.duals), 1e-6)
-                cell.packer.cost = cell.field.cost + columns.charge(master.duals)
-                before = self.budget.spent()
-                self._round(cell, columns, master, effort.stop)
-                rounding = self.budget.spent() - before
-            if told(columns) or master is None or proved(master.value):
-                break
-        return columns
-
-    def _round(self, cell: Cell, columns: patterns.Columns, master: patterns.Master, stop: Callable[[], bool]) -> None:
-        """
-        Make whole nodes of a master's solution, pack the pods left over, and keep what is cheapest, until the budget would
-        not hold another packing, or `stop`.
-        """
-        assert cell.packer is not None
-        worth = max(float(cell.counts @ cell.packer.value), 1e-9)
-        ups = 0 if cell.field.host.empty else dives.UPS
-        for diving in (True,) if ups else (False, True):
-            if diving:
-                begun = dives.dive(columns, cell.counts, cell.limits, self.rng, stop, ups=ups, first=master)
-            else:
-                begun = pack.Packing(*columns.whole(master, cell.counts))
-            takes = cell.took * float(begun.left @ cell.packer.value) / worth
-            packings = self.packings(cell, begun.left, begun.kind)
-            for _ in range(ROUNDINGS):
-                if self.budget.over(1.0 - takes):
-                    break
-                packing = begun.joined(next(packings))
-                cell.packer.shrink(packing.kind, packing.counts, cell.limits)
-                if cell.improved_by(packing):
-                    cell.packing = packing
-                if not begun.left.any() or stop():
-                    break
-            if stop():
-                break
 
     def pack_rest(self, cell: Cell, left: Ints, stay: Ints) -> pack.Packing:
         """New nodes for some of a cell's pods, beside those of the kinds `stay` (M,)."""

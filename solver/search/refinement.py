@@ -14,7 +14,7 @@ from concurrent import futures
 
 import numpy as np
 
-from solver.search import aside, completion
+from solver.search import aside, cell_columns, completion
 from solver.search import bounds as proofs
 from solver.search import cell as cells
 from solver.search.column_generation import columns as patterns
@@ -71,7 +71,7 @@ class Refinement:
     def run(self, work: list[cells.Cell]) -> None:
         """Refine these cells until done."""
         blend = None
-        if len(work) > 1 and all(self.packer.few(cell) for cell in work):
+        if len(work) > 1 and all(cell_columns.pays(self.packer, cell) for cell in work):
             work, blend = self.blended(work)
         movable = [c for c in work if c.packer is not None and (len(c.packing.kind) or c.packing.left.any())]
         if not movable:
@@ -149,7 +149,7 @@ class Refinement:
         for index, cell in enumerate(movable):
             part = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
             self.packer.allot(cell, work)
-            if not self.packer.few(cell):
+            if not cell_columns.pays(self.packer, cell):
                 if not len(cell.packing.kind):
                     self.packer.fill(cell)
                 continue
@@ -172,7 +172,7 @@ class Refinement:
                     self.known.report()
                 return self.known.done()
 
-            known[index] = self.packer.generate(cell, bound if whole else None, part, told)
+            known[index] = cell_columns.Generation(self.packer, cell, bound if whole else None).run(part, told)
             if not len(cell.packing.kind):
                 self.packer.fill(cell)
             self.patterns += len(known[index].kind)
