@@ -32,7 +32,10 @@ class Taint:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Toleration:
-    """A toleration; an empty `key` with Exists matches every taint, an empty `effect` matches every effect."""
+    """
+    A toleration; an empty `key` with Exists matches every taint, an empty `effect` matches every effect. Gt and Lt cover
+    taints whose value is a number above, or below, their own.
+    """
 
     key: str
     operator: str

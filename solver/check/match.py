@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from solver import cluster
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+_INT64 = 2**63
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 
 Condition = tuple[str, tuple[str, ...]]
 """An operator and its values."""
@@ -34,6 +36,8 @@ def value_holds(operator: str, values: Sequence[str], value: str | None) -> bool
     if not _INTEGER.fullmatch(value) or not _INTEGER.fullmatch(values[0]):
         return False
     here, bound = int(value), int(values[0])
+    if not all(-_INT64 <= number < _INT64 for number in (here, bound)):
+        return False
     if operator == "Gt":
         return here > bound
     if operator == "Lt":
@@ -87,6 +91,9 @@ def tolerates(toleration: cluster.Toleration, taint: cluster.Taint) -> bool:
         return False
     if toleration.operator in ("", "Equal"):
         return toleration.value == taint.value
+    if toleration.operator in ("Gt", "Lt"):
+        numbers = all(_CANONICAL.fullmatch(value) for value in (toleration.value, taint.value))
+        return numbers and value_holds(toleration.operator, (toleration.value,), taint.value)
     return toleration.operator == "Exists"
 
 

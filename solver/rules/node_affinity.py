@@ -18,6 +18,7 @@ from solver.rules import builder, context, requirements, table
 
 name = "node_affinity"
 
+NO_EXPRESSIONS = "incompatible requirements, a node selector term without expressions matches no node"
 NO_OFFERING = "no instance type has the required offering"
 
 
@@ -56,6 +57,8 @@ def explain(about: context.Context, pod_class: int, place: int) -> str:
         offered = about.templates[about.offers[place - len(about.places)].node_pool].requirements
     free = () if existing else labels.WELL_KNOWN
     texts = [requirements.clash(asked, offered, free) for asked in alternatives(spec)]
+    if not texts:
+        return NO_EXPRESSIONS
     if all(text is not None for text in texts):
         return f"incompatible requirements, {texts[0]}"
     return "no instance type met all requirements" if suits(about, pod_class)[1][place] else NO_OFFERING
@@ -78,8 +81,13 @@ def suits(about: context.Context, pod_class: int) -> tuple[problem.Mask, problem
 
 
 def alternatives(spec: cluster.PodSpec) -> Iterator[requirements.Requirements]:
-    """What a pod asks of a node by label: its node selector together with each of its required terms in turn."""
+    """
+    What a pod asks of a node by label: its node selector together with each of its required terms in turn, but for those
+    without expressions, which match no node.
+    """
     selector = [requirements.of(labels.translate(key), "In", (value,)) for key, value in spec.node_selector]
-    for term in spec.node_terms if spec.node_terms is not None else (cluster.NodeTerm(),):
+    for term in (cluster.NodeTerm(),) if spec.node_terms is None else spec.node_terms:
+        if spec.node_terms is not None and not term.expressions and not term.fields:
+            continue
         asked = [requirements.of(labels.translate(each.key), each.operator, each.values) for each in term.expressions]
         yield requirements.combine([*selector, *asked])

@@ -20,6 +20,8 @@ LARGEST = 2**63 - 1
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _SHOWN_VALUES = 5
+_TELLING = 3
+"""A key of fewer letters stands in many others."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,14 +172,18 @@ def clash(incoming: Requirements, existing: Requirements, free: Collection[str])
         promised = existing.get(key)
         if promised is None:
             if not asked.negative and key not in free:
-                return f'label "{key}" does not have known values{_similar(key, [*existing, *free])}'
+                return f'label "{key}" does not have known values{_similar(key, [*free, *existing])}'
         elif not asked.overlaps(promised):
             return f"key {key}, {asked} not in {promised}"
     return None
 
 
 def _similar(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, sorted(set(known)), n=1, cutoff=0.8)
+    """As upstream a key that ends like this one or holds it; beyond that one that is spelt almost so."""
+    others, last = list(dict.fromkeys(known)), key.rpartition("/")[2]
+    close = [other for other in others if other.rpartition("/")[2] == last]
+    close += [other for other in others if len(key) >= _TELLING and key in other]
+    close += difflib.get_close_matches(key, sorted(others), n=1, cutoff=0.8)
     return f' (typo of "{close[0]}"?)' if close else ""
 
 

@@ -8,16 +8,18 @@ this rule sees them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 
 from solver import cluster
-from solver.rules import builder, context
+from solver.rules import builder, context, requirements
 
 name = "taints"
 
 PREFER_NO_SCHEDULE = "PreferNoSchedule"
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 
 WEIGHT = 100
 """
@@ -47,7 +49,17 @@ def _covers(toleration: cluster.Toleration, taint: cluster.Taint) -> bool:
         return False
     if toleration.operator == "Exists":
         return True
+    if toleration.operator in ("Gt", "Lt"):
+        bound, amount = whole(toleration.value), whole(taint.value)
+        if bound is None or amount is None:
+            return False
+        return amount > bound if toleration.operator == "Gt" else amount < bound
     return bool(toleration.key) and toleration.operator in ("", "Equal") and toleration.value == taint.value
+
+
+def whole(value: str) -> int | None:
+    """The number that a taint's value is to Gt and Lt: 64 bits, without a plus and without leading zeros."""
+    return requirements.whole_number(value) if _CANONICAL.fullmatch(value) else None
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001

@@ -7,11 +7,15 @@ an operator left out of a toleration is Equal, of spread policies Honor and Igno
 
 from __future__ import annotations
 
+import re
+
 from solver import cluster
 from solver.snapshot.view import View
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
+_TOLERATION_OPERATORS = ("Equal", "Exists", "Lt", "Gt")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _NODE_OPERATORS = (*_SELECTOR_OPERATORS, "Gt", "Lt")
 _ONE_KEY = "topology.kubernetes.io/zone"
@@ -32,12 +36,16 @@ def tolerations(spec: View) -> tuple[cluster.Toleration, ...]:
 
 def _toleration(item: View) -> cluster.Toleration:
     item.misspelled("Toleration")
-    key, operator = item.text("key"), item.choice("operator", ("Equal", "Exists"), "Equal")
+    key, operator = item.text("key"), item.choice("operator", _TOLERATION_OPERATORS, "Equal")
     value = item.text("value")
     effect = item.choice("effect", EFFECTS, EFFECTS[0]) if item.text("effect") else ""
     if operator == "Exists" and value:
         item.wrong(f'operator Exists stands with the value "{value}"', "leave the value out, or write operator Equal")
-    if operator == "Equal" and not key:
+    if operator in ("Gt", "Lt") and not _WHOLE.fullmatch(value):
+        item.wrong(
+            f'operator {operator} stands with the value "{value}"', 'write a whole number in quotes, such as "900"'
+        )
+    if operator != "Exists" and not key:
         item.wrong("has no key", "write one, or operator Exists to tolerate every taint")
     return cluster.Toleration(key, operator, value, effect)
 

@@ -52,20 +52,24 @@ def _malformed(spec: cluster.PodSpec) -> Iterator[str]:
 def _requirement(expression: cluster.Expression) -> Iterator[str]:
     key, operator, values = known_labels.translate(expression.key), expression.operator, expression.values
     if operator not in OPERATORS:
-        yield f'key {key} has an unsupported operator "{operator}", supported are {", ".join(OPERATORS)}'
+        yield f"key {key} has an unsupported operator {operator} not in [{' '.join(OPERATORS)}]"
     if restricted(key):
-        yield f"label {key} is restricted"
+        yield (
+            f"using label {key} is not allowed as it might interfere with the internal provisioning logic; specify a well "
+            f"known label, or a custom label that does not use a restricted domain: [{labels.DOMAIN}]"
+        )
     if not labels.is_qualified_name(key):
-        yield f'key "{key}" is not a qualified name'
+        yield f"key {key} is not a qualified name"
     for value in values:
         if not labels.is_label_value(value):
-            yield f'invalid value "{value}" for key {key}'
+            yield f"invalid value {value} for key {key}"
     if operator == "In" and not values:
         yield f"key {key} with operator In must have a value defined"
     if operator in ("Gt", "Lt") and not (len(values) == 1 and values[0].isascii() and values[0].isdigit()):
         yield f"key {key} with operator {operator} must have a single positive integer value"
     if key == labels.CAPACITY_TYPE and operator == "In" and values and not set(values) & set(labels.CAPACITY_TYPES):
-        yield f"no valid values found in {list(values)} for {key}, expected one of {list(labels.CAPACITY_TYPES)}"
+        known = " ".join(labels.CAPACITY_TYPES)
+        yield f"no valid values found in [{' '.join(values)}] for {key}, expected one of: [{known}]"
 
 
 def restricted(key: str) -> bool:

@@ -118,7 +118,13 @@ FILES: list[Row] = [
         "unknown operator of a toleration",
         [make.pod(tolerations=[{"key": "a", "operator": "Like"}])],
         2,
-        "spec.tolerations[0].operator: 'Like' is not allowed; write Equal or Exists",
+        "spec.tolerations[0].operator: 'Like' is not allowed; write Equal, Exists, Lt or Gt",
+    ),
+    (
+        "a toleration that compares with no number",
+        [make.pod(tolerations=[{"key": "sla", "operator": "Gt", "value": "high"}])],
+        2,
+        'spec.tolerations[0]: operator Gt stands with the value "high"; write a whole number in quotes, such as "900"',
     ),
     (
         "unknown operator of a requirement",

@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
+from catalog import labels
 from solver.rules import requirements
 from solver.rules.requirements import Requirement, of
 
@@ -134,9 +135,32 @@ def test_clash_on_a_key_that_nobody_defines():
         requirements.clash({"teams": of("teams", "Exists")}, offered, ())
         == 'label "teams" does not have known values (typo of "team"?)'
     )
+    assert 'typo of "example.com/team"?' in str(
+        requirements.clash({"team": of("team", "Exists")}, {"example.com/team": of("example.com/team", "Exists")}, ())
+    )
     assert requirements.clash({"x": of("x", "In", ("1",))}, offered, ()) == 'label "x" does not have known values'
     assert requirements.clash({"x": of("x", "In", ("1",))}, offered, {"x"}) is None
     assert requirements.clash({"x": of("x", "NotIn", ("1",))}, offered, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("zone", "topology.kubernetes.io/zone"),
+        ("region", "topology.kubernetes.io/region"),
+        ("nodepool", "karpenter.sh/nodepool"),
+        ("instance-type", "node.kubernetes.io/instance-type"),
+        ("arch", "kubernetes.io/arch"),
+        ("capacity-type", "karpenter.sh/capacity-type"),
+        ("example.com/zone", "topology.kubernetes.io/zone"),
+        ("gpu", "karpenter.ovhcloud.sh/gpu-model"),
+    ],
+)
+def test_what_was_meant_by_half_a_name(key: str, meant: str):
+    """Upstream's own examples (`pkg/scheduling/requirements_test.go`), a foreign domain, and one of ours."""
+    said = requirements.clash({key: of(key, "Exists")}, {}, labels.WELL_KNOWN)
+
+    assert said == f'label "{key}" does not have known values (typo of "{meant}"?)'
 
 
 def test_negative_sides_never_clash():

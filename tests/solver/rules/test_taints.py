@@ -3,6 +3,7 @@
 import pytest
 
 from solver import cluster
+from solver.check import match
 from solver.rules import taints
 from tests.solver.rules import world
 
@@ -26,6 +27,29 @@ TAINT = cluster.Taint("dedicated", "gpu", "NoSchedule")
 def test_tolerations(toleration, covered):
     """Empty keys (with Exists) and effects cover all; the operator defaults to Equal."""
     assert taints.tolerates((toleration,), TAINT) is covered
+
+
+COMPARED = [
+    ("Gt", "900", "950", True),
+    ("Gt", "950", "950", False),
+    ("Lt", "960", "950", True),
+    ("Lt", "950", "950", False),
+    ("Gt", "-5", "0", True),
+    ("Gt", "900", "gpu", False),
+    ("Gt", "900", "0950", False),
+    ("Lt", "x", "950", False),
+    ("Gt", "1", "9223372036854775808", False),
+]
+"""Operator and value of the toleration, value of the taint, as k8s.io/api compares them (core/v1/toleration.go)."""
+
+
+@pytest.mark.parametrize(("operator", "value", "tainted", "covered"), COMPARED)
+def test_tolerations_that_compare(operator, value, tainted, covered):
+    """The taint's number is above or below the toleration's; what is no number in plain digits is not covered."""
+    toleration, taint = cluster.Toleration("sla", operator, value, ""), cluster.Taint("sla", tainted, "NoExecute")
+
+    assert taints.tolerates((toleration,), taint) is covered
+    assert match.tolerates(toleration, taint) is covered
 
 
 @pytest.mark.parametrize("effect", ["NoSchedule", "NoExecute"])

@@ -314,7 +314,7 @@ def test_a_running_pod_that_cannot_be_read_shields_its_node() -> None:
     The operator is one that a later Kubernetes may have.
     """
     running = make.with_field(make.pod(), "spec.nodeName", "node-a")
-    running = make.with_field(running, "spec.tolerations", [{"key": "sla", "operator": "Gt", "value": "950"}])
+    running = make.with_field(running, "spec.tolerations", [{"key": "sla", "operator": "Near", "value": "950"}])
     nodes = [make.named("v1", "Node", name) for name in ("node-a", "node-b")]
 
     found = snapshot.from_objects([running, *nodes], strict=False)
