@@ -37,16 +37,16 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
     """
     Give names to what a solution decided.
 
-    Pods of a class are interchangeable: they are dealt out in their order, first to existing nodes, then to new ones;
+    Pods of a class are interchangeable: they are assigned in their order, first to existing nodes, then to new ones;
     those of nodes that go come before those that wait, and stay in their zone where the solution has a place there, so
     that moving one after the other upsets no spread on the way. `gone` are nodes that go whatever the solution says.
     """
     problem = build.problem
     zones = {pod: each.zone for each in gone for pod in each.pods}
-    dealt, left_out = _dealt(problem, solution, zones)
+    assigned, left_out = _assigned(problem, solution, zones)
     old = sorted(solution.placed)
-    placements = {pod: problem.nodes[node].name for node, own in zip(old, dealt, strict=False) for pod in own}
-    contents = [tuple(own) for own in dealt[len(old) :]]
+    placements = {pod: problem.nodes[node].name for node, own in zip(old, assigned, strict=False) for pod in own}
+    contents = [tuple(own) for own in assigned[len(old) :]]
     names = _names(problem, solution, contents)
     pools = _ovh_pools(build, solution)
     options = _options(build, solution)
@@ -65,7 +65,7 @@ def assemble(build: builds.Build, solution: problems.Solution, gone: Sequence[pl
     )
 
 
-def _dealt(
+def _assigned(
     problem: problems.Problem, solution: problems.Solution, zones: Mapping[str, str]
 ) -> tuple[list[list[str]], dict[int, tuple[str, ...]]]:
     """

@@ -1,8 +1,8 @@
 """
 Exact pricing on a core of its own, cell after cell, while neighbourhoods dive.
 
-Quick pricing passes over contents that are a percent or two better than what it finds, and so the masters of cells end half a
-percent above what all patterns allow. CP-SAT finds these in some tenths of a second for all kinds of a cell, and leaves the
+Quick pricing misses contents that are a percent or two better than what it finds, so the masters of cells end half a percent
+above what all patterns allow. CP-SAT finds these in some tenths of a second for all kinds of a cell, and leaves the
 interpreter to others meanwhile.
 """
 

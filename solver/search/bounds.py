@@ -78,7 +78,7 @@ class Bounds:
             self.known.lift(compact.priced(firm, counts, volumes.prices, room=room, limits=limits, spare=spare))
 
     def count_nodes(self, whole: fields.Field, beside: futures.Executor) -> None:
-        """Begin to look for the bound from whole nodes, where all pods are on new ones."""
+        """Begin to solve for the bound with whole numbers of nodes, where all pods are on new ones."""
         counts = self.problem.counts
         if self.narrow.node_ok[counts > 0].any() or not self.is_exact():
             return
@@ -94,7 +94,7 @@ class Bounds:
             self.counted()
 
     def counted(self) -> None:
-        """Take over the bound from whole nodes once it is there; when deterministic, wait for it."""
+        """Take in the bound with whole numbers of nodes once it is there; when deterministic, wait for it."""
         if self.whole_nodes is None or not (self.settings.deterministic or self.whole_nodes.done()):
             return
         self.known.lift(self.whole_nodes.result() or 0.0)

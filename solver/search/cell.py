@@ -1,5 +1,5 @@
 """
-One cell at work: existing room first, then new nodes along the relaxation.
+One cell: existing room first, then new nodes along the relaxation.
 
 A cell is a set of places that no rule across nodes tells apart, with the pods that it gets (`cells`): here packing is all
 that is left to decide.
@@ -26,14 +26,14 @@ Ints = NDArray[np.int64]
 
 WARM_ENOUGH = 1.02
 """Cost over the relaxation at which the nodes of an earlier solution are taken without packing everything anew."""
-UNDEALT = 0.02
-"""Share of pods that may stay without a place when shapes are dealt; beyond it packing looks at all rules itself."""
+UNASSIGNED = 0.02
+"""Share of pods that may stay without a place when pods are assigned; beyond it packing looks at all rules itself."""
 
 
 @dataclasses.dataclass(slots=True)
 class Cell:
     """
-    One cell at work: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
+    One cell: its field of shapes, what its existing nodes took (nodes, C), the pods of each class (C,) and shape
     (S,) for new nodes, the packing of these, the `limits` that it keeps and what of them it is `planned` to take, the share of
     the time that packing took, and patterns `known` for it.
     """
@@ -137,13 +137,13 @@ class CellPacker:
         pods = counts - on_nodes.sum(axis=0)
         for extra in (shapes.SPLITS, shapes.ANY):
             cell = self._make(shapes.reduce(field, pods, extra), nodes, on_nodes, pods, limit)
-            dealing = cell.shapes.dealt.owner.shape[1] > 0
-            if dealing or not later:
+            postponed = cell.shapes.postponed.owner.shape[1] > 0
+            if postponed or not later:
                 self.fill(cell)
-            if not dealing:
+            if not postponed:
                 break
-            dealt = int(cell.shapes.deal(pods, cell.packing.counts, self.rng).sum())
-            if cell.packing.counts.sum() - dealt <= UNDEALT * dealt:
+            assigned = int(cell.shapes.assign(pods, cell.packing.counts, self.rng).sum())
+            if cell.packing.counts.sum() - assigned <= UNASSIGNED * assigned:
                 break
         return cell
 
@@ -264,7 +264,7 @@ def assembled(problem: problems.Problem, work: Iterable[Cell], rng: np.random.Ge
     for cell in work:
         there = zip(cell.nodes.tolist(), pack.counts_of(cell.on_nodes), strict=True)
         placed |= {node: counts for node, counts in there if counts}
-        rows = cell.shapes.deal(cell.pods, cell.packing.counts, rng)
+        rows = cell.shapes.assign(cell.pods, cell.packing.counts, rng)
         for kind in np.unique(cell.packing.kind):
             twins = cell.field.twins[kind]
             order = sorted(twins, key=lambda o: (not exists[problem.offers[o].pool], o))

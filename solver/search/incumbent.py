@@ -75,12 +75,12 @@ class Incumbent:
         return self.optimal or (self.gap() <= max(self.settings.gap, 0.0) and not self.unplaced())
 
     def lift(self, bound: float) -> None:
-        """A bound is known."""
+        """A lower bound is proved; the highest counts."""
         with self.lock:
             self.bound = max(self.bound, bound)
 
     def proved(self) -> None:
-        """The incumbent is optimal."""
+        """The incumbent is proved optimal."""
         self.optimal = True
         if self.problem.preference_price is None:
             self.lift(self.value.cost - self.most_charges())

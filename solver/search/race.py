@@ -18,7 +18,7 @@ PODS, CLASSES = 150, 40
 """Up to so many it is not clear; those that `small` carries are its own."""
 CLOSE = 0.001
 """A gap that the exact model is not waited for."""
-GLANCE = 0.02
+POLL = 0.02
 """Seconds between two looks at whether the race is over."""
 
 
@@ -46,7 +46,7 @@ class Race:
             self.started = self.known.budget.seconds()
             self._solve()
         elif self.running is not None:
-            while not self._is_decided() and not futures.wait([self.running], GLANCE).done:
+            while not self._is_decided() and not futures.wait([self.running], POLL).done:
                 pass
             self.ended = True
             self.running.result()

@@ -1,5 +1,5 @@
 """
-Refinement: from the first plan to the last, by methods that save most first.
+Refinement: from the first plan to the last, those methods first that save most for their time.
 
 1. Shares from patterns (`blend`), where rules across nodes split the pods over several cells.
 2. Topping nodes up (`topup`), where pods are small against nodes.

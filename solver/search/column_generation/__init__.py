@@ -1,1 +1,1 @@
-"""Column generation: the master over patterns, exact pricing, and whole nodes out of fractions."""
+"""Column generation: the linear master over patterns, exact pricing, and integral nodes out of fractional ones."""

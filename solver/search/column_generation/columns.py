@@ -1,14 +1,15 @@
 """
 Column generation: a linear program over patterns (what one node may hold), for the bound and for the plan.
 
-1. The master chooses how often to use each known pattern; its duals say what a pod of each class is worth.
-2. Pricing looks for patterns that are worth more than their node costs: by a dynamic program and exchanges, by random
-   fills where rules between pods of one node forbid that, and exactly in the end (`pricing`).
-3. Duals jump about, so patterns are asked for at a point between them and the best point so far, the one with the
-   highest bound (Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997).
-4. Exact pricing gives the largest worth per cost over all patterns. Duals divided by it are feasible for all of them, so
-   counts times duals bounds every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
-5. `whole` takes whole parts of the master's solution: all but about one node per class; `dive` goes on from there.
+1. The restricted master chooses how often to use each known pattern; its dual values say what a pod of each class is worth.
+2. The pricing problem: patterns of negative reduced cost, worth more than their node costs. Solved heuristically by a
+   dynamic program and exchanges, by random fills where rules between pods of one node forbid that, and exactly in the end
+   (`pricing`).
+3. Dual values jump about, so patterns are priced at a point between them and the stability centre, the point with the
+   highest bound so far (Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997).
+4. Exact pricing gives the largest worth per cost over all patterns. Dual values divided by it are feasible for all of them,
+   so counts times these bound every plan (Farley, "A note on bounding a class of linear programming problems", 1990).
+5. `whole` takes the integral part of the master's solution: all but about one node per class; `dive` goes on from there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Ints = NDArray[np.int64]
 Rows = NDArray[np.int32]
 
 CLOSE = 2e-4
-"""A gap between master and bound that is not worth closing, and what a pattern must be worth beyond its cost."""
+"""A gap between master and bound that is not worth closing, and the reduced cost of a pattern, as a share, that is looked for."""
 TRIES = 16
 POLISH = 8
 FILLS = 12
@@ -47,7 +48,7 @@ QUICK = 1.003
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Master:
-    """The linear master's solution: its value, uses (P,) of patterns, duals (C + L,); `Columns` explains these."""
+    """The linear master's solution: its value, uses (P,) of patterns, dual values (C + L,); `Columns` explains these."""
 
     value: float
     uses: Floats
@@ -91,10 +92,10 @@ class Columns:
     """
     Patterns known so far for one field: `kind` (P,), `counts` (P, C).
 
-    A point (C + L,) says what a pod of each class is worth, and what the whole room of each of the L limits on new nodes
-    costs: a node pays for its part of it on top of its price. With worths divided by the greatest worth per cost, counts
-    times worths less the costs of the limits are a bound. `centre` is the point with the highest bound, `bound` that
-    bound in micro-euro per hour, node charges not included.
+    A point (C + L,) is a vector of dual values: what a pod of each class is worth, and what the whole room of each of the L
+    limits on new nodes costs; a node pays for its part of it on top of its price. With worths divided by the greatest worth
+    per cost, counts times worths less the costs of the limits are a bound. `centre` is the point with the highest bound,
+    `bound` that bound in micro-euro per hour, node charges not included.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Columns:
         keep: int = 1 << 30,
     ) -> None:
         """
-        `limits` (C,) pods there are; worths (C,) of a relaxation and its bound to start from; node charge in the costs;
+        `limits` (C,) pods there are; dual values (C,) of a relaxation and its bound to start from; node charge in the costs;
         `caps` on the nodes; so many of the patterns that are found at once to `keep` at most, the best ones.
         """
         self.keep = keep
@@ -201,8 +202,8 @@ class Columns:
 
     def price(self, point: Floats, duals: Floats, limits: Ints, rng: np.random.Generator) -> tuple[int, float]:
         """
-        Look for patterns of at most `limits` pods that are good at a point, and add those that the duals call worth
-        more than their cost. Returns how many, and the best ratio of worth to cost at the point.
+        Look for patterns of at most `limits` pods that are good at a point, and add those of negative reduced cost at the
+        dual values. Returns how many, and the best ratio of worth to cost at the point.
         """
         new, best = 0, 0.0
         if not (self.worths(point)[limits > 0] > 0).any():
@@ -252,8 +253,8 @@ class Columns:
 
     def prove(self, point: Floats, duals: Floats, effort: Effort) -> int:
         """
-        Price exactly at a point: raises the bound to what the point proves and adds the patterns found that the duals
-        call worth more than their cost. Returns how many.
+        Price exactly at a point: raises the bound to what the point proves and adds the patterns found that have
+        negative reduced cost at the dual values. Returns how many.
         """
         worth, kind, rows = self.exactly(point, effort)
         new = self.add_good(kind, rows, duals) if self.field.host.simple else 0
@@ -278,7 +279,7 @@ class Columns:
         return worth, kinds, np.concatenate(found)
 
     def add_good(self, kind: Ints, rows: Rows, duals: Floats) -> int:
-        """Add those of some patterns that the duals call worth more than their cost; how many of them are new."""
+        """Add those of some patterns that have negative reduced cost at the dual values; how many of them are new."""
         ratio = rows @ self.worths(duals) / (self.field.cost + self.charge(duals))[kind]
         good = np.flatnonzero(ratio > 1 + 1e-6)
         if len(good) > self.keep:
@@ -377,7 +378,7 @@ class Columns:
     # -- whole nodes ---------------------------------------------------------------------------
 
     def whole(self, master: Master, counts: Ints) -> tuple[Ints, Rows, Ints]:
-        """The whole parts of a master's solution: kinds (M,), pods (M, C), and the pods left of `counts` (C,)."""
+        """The integral part of a master's solution: kinds (M,), pods (M, C), and the pods left of `counts` (C,)."""
         left = counts.astype(np.int64).copy()
         times = np.floor(master.uses + 1e-6).astype(np.int64)
         kind_of: list[Ints] = []

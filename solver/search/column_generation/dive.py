@@ -1,10 +1,10 @@
 """
-Diving: whole nodes from a linear master, a few of them at a time.
+Diving: integral nodes from the linear master, a few of them at a time.
 
 A master's solution rounded down leaves about half a node per class to other methods, and that is what rounding costs. So
 one goes on: whole parts are taken, some of the largest fractions are rounded up, and the master is solved again for the
-pods that are left, with patterns made for these. A little noise decides what is rounded up, so that one dive is not like
-another; the best of several counts.
+pods that are left, with patterns made for these. A little noise decides what is rounded up, so that no two dives are
+alike; the best of several counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """
-Exact pricing: what one node may hold that is worth most, by CP-SAT. Asked only for contents worth more than the node costs it
-takes milliseconds, because most of the tree is cut off at once.
+Exact pricing: the content of one node that is worth most at given dual values, by CP-SAT.
+
+Asked only for contents worth more than the node costs it takes milliseconds, because most of the tree is cut off at once.
 """
 
 from __future__ import annotations

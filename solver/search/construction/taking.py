@@ -1,4 +1,4 @@
-"""Where pods of one class go next: the best site of a reach, and dealing pods onto all sites that are as good."""
+"""Where pods of one class go next: the best site of a reach, and spreading pods over all sites that are as good."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _by_free(state: states.State, reach: tallies.Reach, sites: Ints) -> Ints:
 def _deal(room: Ints, pods: int) -> Ints:
     """Deal pods to sites with this much room each, one site after the other."""
     room = np.minimum(room, pods)
-    dealt: Ints = np.clip(pods - (np.cumsum(room) - room), 0, room)
-    return dealt
+    assigned: Ints = np.clip(pods - (np.cumsum(room) - room), 0, room)
+    return assigned
 
 
 def _level(state: states.State, reach: tallies.Reach, sites: Ints, left: int) -> tuple[Ints, Ints]:

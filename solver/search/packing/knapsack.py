@@ -1,5 +1,5 @@
 """
-Pricing: what one node may hold that is worth most, for given worths of pods.
+The pricing problem as a knapsack: the content of one node that is worth most, for given dual values of pods.
 
 Two quick answers; the whole truth is in `pricing`:
 

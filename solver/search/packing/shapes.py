@@ -1,5 +1,5 @@
 """
-Shapes: classes that packing need not tell apart, and dealing their pods out afterwards.
+Shapes: classes that packing need not tell apart, and assigning their pods to nodes afterwards.
 
 Pods of equal requests that may go to the same kinds of node are one shape, whatever their labels. Where labels matter
 only for host-level spread, nodes are packed with shapes, and which pod takes which place is decided after that: a pod
@@ -30,13 +30,13 @@ PARTNERS = 256
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shapes:
     """
-    `field` has S shapes for classes; `index` (C,) is the shape of each class, -1 without pods or places. `dealt` are
+    `field` has S shapes for classes; `index` (C,) is the shape of each class, -1 without pods or places. `postponed` are
     the rules (C, D) that the field leaves out.
     """
 
     field: fields.Field
     index: Ints
-    dealt: fields.HostRules
+    postponed: fields.HostRules
 
     def sums(self, counts: Ints) -> Ints:
         """Pods of each shape (S,) from pods of each class (C,)."""
@@ -46,7 +46,7 @@ class Shapes:
         )
         return found
 
-    def deal(self, counts: Ints, rows: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
+    def assign(self, counts: Ints, rows: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
         """
         Put pods of classes where rows hold their shapes.
 
@@ -54,7 +54,7 @@ class Shapes:
         ----------
         counts: (C,) pods of each class; no shape has more pods in `rows` than there are.
         rows: (M, S) pods of each shape on each node.
-        rng: deals.
+        rng: breaks ties.
 
         Returns
         -------
@@ -62,7 +62,7 @@ class Shapes:
         """
         table = np.zeros((len(rows), len(counts)), dtype=np.int32)
         there = np.flatnonzero((self.index >= 0) & (counts > 0))
-        if not self.dealt.owner.shape[1] and len(np.unique(self.index[there])) == len(there):
+        if not self.postponed.owner.shape[1] and len(np.unique(self.index[there])) == len(there):
             table[:, there] = rows[:, self.index[there]]
             return table
         node, shape = (np.repeat(axis, rows[np.nonzero(rows)]) for axis in np.nonzero(rows))
@@ -72,21 +72,21 @@ class Shapes:
         order = order[np.argsort(shape[order], kind="stable")]
         node, shape = node[order], shape[order]
         pod = np.repeat(np.arange(len(counts)), np.where(self.index >= 0, counts, 0))
-        pod = rng.permutation(pod) if self.dealt.owner.shape[1] else pod
+        pod = rng.permutation(pod) if self.postponed.owner.shape[1] else pod
         pod = pod[np.argsort(self.index[pod], kind="stable")]
         place_first = np.searchsorted(shape, np.arange(len(self.field.requests)))
         pod_first = np.searchsorted(self.index[pod], np.arange(len(self.field.requests)))
         pod = pod[pod_first[shape] + np.arange(len(shape)) - place_first[shape]]
-        if self.dealt.owner.shape[1]:
-            deal = _Deal(self.dealt, node, shape, pod, len(rows), rng)
-            deal.repair()
-            keep = deal.kept()
-            node, pod = node[keep], deal.pod[keep]
+        if self.postponed.owner.shape[1]:
+            draft = _Assignment(self.postponed, node, shape, pod, len(rows), rng)
+            draft.repair()
+            keep = draft.kept()
+            node, pod = node[keep], draft.pod[keep]
         np.add.at(table, (node, pod), 1)
         return table
 
 
-class _Deal:
+class _Assignment:
     """Places (P,) of pods by node and shape, ordered by shape; `pod` is the class that each holds."""
 
     def __init__(
@@ -175,7 +175,7 @@ def reduce(field: fields.Field, counts: Ints, splits: int = SPLITS) -> Shapes:
     ----------
     field: classes, kinds of node and the rules inside one node.
     counts: (C,) pods; classes without any belong to no shape.
-    splits: a spread that makes more new shapes than this is left to dealing.
+    splits: a spread that makes more new shapes than this is left to the assignment.
     """
     there = np.flatnonzero((counts > 0) & field.ok.any(axis=1))
     host = field.host

@@ -1,8 +1,8 @@
 """
-The compact relaxation: volumes of each class on each kind of node, node numbers fractional.
+The compact relaxation: the linear program over volumes of each class on each kind of node, node numbers fractional.
 
-Its value bounds every plan from below, its solution says which class belongs on which flavor, its duals say what a pod
-is worth.
+Its value bounds every plan from below, its solution says which class belongs on which flavor, its dual
+values say what a pod is worth.
 
 Sum and clique rows alone are weak where pods are big against nodes. For each resource and k = 1, 2, 3 the dual feasible
 function u(s) = floor((k + 1) s) / k for a share s of the room ((k + 1) s when that is whole over (k + 1), that is s

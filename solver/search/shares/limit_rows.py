@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 class LimitRows:
     """
     Limits as rows of a program of shares: nodes are added cell by cell, the rows once all are there. They may be exceeded
-    at a price that no plan pays, so that the program has an answer and its duals guide.
+    at a price that no plan pays, so that the program is feasible and its dual values guide.
     """
 
     def __init__(self, problem: problems.Problem) -> None:

@@ -31,7 +31,7 @@ AT_ONCE = 1e-3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """A whole variable: 1 where pods of `members` (C,) may be in the `cells` (cells,) of a domain, else 0."""
+    """A binary variable: 1 where pods of `members` (C,) may be in the `cells` (cells,) of a domain, else 0."""
 
     variable: int
     members: Mask
@@ -41,7 +41,7 @@ class Choice:
 @dataclasses.dataclass(slots=True)
 class Program:
     """
-    A mixed-integer program while it is built; variables are 0 at least, the whole ones are the `choices` of domains.
+    A mixed-integer program while it is built; variables are 0 at least, the integral ones are the `choices` of domains.
     Of each of the `groups` of choices one is taken.
     """
 

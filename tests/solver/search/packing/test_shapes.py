@@ -34,7 +34,7 @@ def reduced(problem: problems.Problem) -> shapes.Shapes:
 
 
 def test_labels_alone_make_no_shape():
-    """Six sizes under a spread that looks at half of them each: six shapes, and the spread is left to dealing."""
+    """Six sizes under a spread that looks at half of them each: six shapes, and the spread is left to the assignment."""
     classes = [tiny.pods(f"c{i}", 3, (1 + i // 2, 2)) for i in range(12)]
     problem = tiny.problem(classes, [tiny.offer(100, (10, 10))])
     problem = dataclasses.replace(problem, spreads=(spread(12, list(range(0, 12, 2)), list(range(1, 12, 2))),))
@@ -43,7 +43,7 @@ def test_labels_alone_make_no_shape():
 
     assert small.sums(problem.counts).tolist() == [6] * 6
     assert small.field.host.empty
-    assert small.dealt.owner.shape == (12, 1)
+    assert small.postponed.owner.shape == (12, 1)
 
 
 def test_a_spread_over_pods_that_are_alike_is_kept_while_packing():
@@ -54,7 +54,7 @@ def test_a_spread_over_pods_that_are_alike_is_kept_while_packing():
     small = reduced(problem)
 
     assert small.field.host.owner.any()
-    assert small.dealt.empty
+    assert small.postponed.empty
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -78,15 +78,15 @@ def test_dealt_pods_keep_the_rules_that_were_left_aside(seed):
     nodes = 12
     rows = np.stack([random.multinomial(number, np.ones(nodes) / nodes) for number in counts], axis=1).astype(np.int32)
 
-    table = small.deal(problem.counts, rows, random)
+    table = small.assign(problem.counts, rows, random)
 
     assert (table.sum(axis=0) <= problem.counts).all()
     assert (np.stack([small.sums(row) for row in table]) <= rows).all()
     assert table.sum() > 0
-    for rule in range(small.dealt.owner.shape[1]):
-        owned = (table @ small.dealt.owner[:, rule]) > 0
-        members = table @ small.dealt.member[:, rule]
-        assert (members[owned] <= small.dealt.member_cap[rule] + 1).all()
+    for rule in range(small.postponed.owner.shape[1]):
+        owned = (table @ small.postponed.owner[:, rule]) > 0
+        members = table @ small.postponed.member[:, rule]
+        assert (members[owned] <= small.postponed.member_cap[rule] + 1).all()
 
 
 def test_nothing_is_left_out_where_an_exchange_helps():
@@ -96,11 +96,11 @@ def test_nothing_is_left_out_where_an_exchange_helps():
     small = shapes.Shapes(
         field=reduced(problem).field,
         index=np.zeros(3, dtype=np.int64),
-        dealt=fields.host_rules(dataclasses.replace(problem, spreads=(spread(3, [0], [1]),))),
+        postponed=fields.host_rules(dataclasses.replace(problem, spreads=(spread(3, [0], [1]),))),
     )
 
     for seed in range(10):
-        table = small.deal(problem.counts, np.array([[3], [3]], dtype=np.int32), np.random.default_rng(seed))
+        table = small.assign(problem.counts, np.array([[3], [3]], dtype=np.int32), np.random.default_rng(seed))
 
         assert table.sum() == 6
         assert (table[table[:, 0] > 0, 1] <= 1).all()
