@@ -74,7 +74,7 @@ def _unknown(_details: ErrorDetails, place: _Place) -> Words:
     if meant := wording.closest(name, siblings):
         return "is not a field", f"did you mean {meant}?"
     elsewhere = [wording.path(path) for path in _paths(schema.model_shape(place.root)) if path[-1] == name]
-    if elsewhere:
+    if elsewhere and name != "apiVersion":
         return "is not a field here", f"it belongs at {elsewhere[0]}"
     return "is not a field", "remove it; fields here are " + ", ".join(siblings)
 

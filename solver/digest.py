@@ -18,7 +18,7 @@ def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Optio
     """
     `sha256:` and the hex digest of everything that a plan depends on.
 
-    Notes, the order of objects and, where time plays no part, the present instant do not count.
+    Notes and the order of objects do not count, nor does the instant where time plays no part or nobody asked for one.
     """
     lines = _pods(of.pods)
     for field in dataclasses.fields(of):
@@ -27,8 +27,7 @@ def digest(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Optio
         objects: Mapping[str, object] = getattr(of, field.name)
         lines.append(field.name)
         lines += [f"{key}|{_text(objects[key])}" for key in sorted(objects)]
-    if asked.mode == "provision":
-        asked = dataclasses.replace(asked, now=0)
+    asked = dataclasses.replace(asked, now=0 if asked.mode == "provision" or asked.clock else asked.now, clock=False)
     lines.append(f"{known.version}|{_text(asked)}")
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -20,13 +20,15 @@ class Options:
     """
     Arguments of one run.
 
-    Money is in micro-euro (per hour where it is a rate), times in seconds; `now` is seconds since the epoch. `quota` is
-    what is left of the project quota: keys vcpus (whole), memory (bytes), instances. `node_charge` per node and hour.
-    `preference_price` is what a preference of weight 100 is worth per hour, or None for the policy Respect.
+    Money is in micro-euro (per hour where it is a rate), times in seconds; `now` is seconds since the epoch, and
+    `clock` says that nobody asked for that instant: it is the present one. `quota` is what is left of the project
+    quota: keys vcpus (whole), memory (bytes), instances. `node_charge` per node and hour. `preference_price` is what a
+    preference of weight 100 is worth per hour, or None for the policy Respect.
     """
 
     mode: Mode = "provision"
     now: int = 0
+    clock: bool = False
     time_limit: float = 5.0
     seed: int = 0
     deterministic: bool = False

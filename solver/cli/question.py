@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from solver import warm
 
 Values = dict[str, Any]
+"""Flags by the name of their parameter; `present` is the instant that stands for `--now` where that is left out."""
 Question = tuple["clusters.Cluster", "catalogues.Catalogue", Options]
 Ask = Callable[[Values], Question]
 
@@ -99,7 +99,8 @@ def _catalogue(path: str | None) -> catalogues.Catalogue:
 def _options(given: Values) -> Options:
     return Options(
         mode=given["mode"],
-        now=given["now"] if given["now"] is not None else int(time.time()),
+        now=given["now"] if given["now"] is not None else given["present"],
+        clock=given["now"] is None,
         time_limit=given["time_limit"],
         seed=given["seed"],
         deterministic=given["deterministic"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,6 +170,7 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     with --exit-code also 3 (the plan changes something) and 4 (some pods cannot be placed).
     """
     _refuse(given)
+    given["present"] = int(time.time())
     with progress.loading():
         from solver.cli import answers
     ask = question.source(ctx, given)
@@ -178,7 +181,7 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     with answers.searching(warm, debug=bool((ctx.obj or {}).get("debug"))) as search:
         plan = search.plan(ask(given), frontier=given["frontier"])
         others = [(name, search.by_policy(ask(given), name)) for name in given["compare"]]
-    again = _again(given["seed"])
+    again = _again(given)
     try:
         if given["report"]:
             _write(given["report"], answers.as_text(plan, "html", others, again))
@@ -199,7 +202,7 @@ def _scenarios(ctx: click.Context, given: question.Values, ask: question.Ask, wa
     asked = scenarios.asked(path, scenarios.read(path, ctx, given), ask)
     with answers.searching(warm, debug=bool((ctx.obj or {}).get("debug"))) as search:
         named = list(scenarios.asked(path, asked, search.plan).items())
-    click.echo(answers.side_by_side(named, given["output"], _again(given["seed"])), nl=False)
+    click.echo(answers.side_by_side(named, given["output"], _again(given)), nl=False)
     if search.interrupted:
         ctx.exit(errors.INTERRUPTED)
     if given["exit_code"]:
@@ -213,12 +216,16 @@ def _code(of: Sequence[plans.Plan]) -> int:
     return errors.CHANGES if any(plan.create or plan.delete for plan in of) else errors.DONE
 
 
-def _again(seed: int) -> str:
-    """The command that gives the same answer again."""
+def _again(given: question.Values) -> str:
+    """The command that gives the same answer again; where nodes may go, at the instant that it was asked for."""
     words = sys.argv[1:]
     if not words:
         return ""
-    return "karpenter-ovhcloud " + shlex.join(words) + ("" if "--seed" in words else f" --seed {seed}")
+    if not any(word.partition("=")[0] == "--seed" for word in words):
+        words += ["--seed", str(given["seed"])]
+    if given["mode"] != "provision" and given["now"] is None:
+        words += ["--now", f"{datetime.datetime.fromtimestamp(given['present'], datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"]
+    return "karpenter-ovhcloud " + shlex.join(words)
 
 
 def _write(path: str, text: str) -> None:
@@ -230,8 +237,9 @@ def _write(path: str, text: str) -> None:
 
 def _refuse(given: question.Values) -> None:
     """One clear sentence for flags that do not go together, or do not exist yet."""
-    for flag in ("frontier", "max_evictions", "max_nodes"):
-        if given[flag] and given["mode"] != "consolidate":
+    removing = {"frontier": given["frontier"] or None, **{flag: given[flag] for flag in ("max_evictions", "max_nodes")}}
+    for flag, value in removing.items():
+        if value is not None and given["mode"] != "consolidate":
             raise errors.Wrong(f"--{flag.replace('_', '-')} is about removing nodes; use it with --mode consolidate")
     if given["warm_from"] and given["mode"] == "consolidate":
         raise errors.Wrong("--warm-from is about new nodes; use it with --mode provision or repack")

@@ -16,7 +16,8 @@ _NAMES = {
     "ReplicationController": ("replicationcontroller", "replicationcontrollers", "rc"),
 }
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
-_FORM = re.compile(r"([A-Za-z]+)(?:\.apps)?/(?:([a-z0-9.-]+)/)?([a-z0-9.-]+)=([0-9]{1,6})")
+_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+_FORM = re.compile(r"([A-Za-z]+)(?:\.apps)?/(?:([a-z0-9.-]+)/)?([a-z0-9.-]+)=([^=]+)")
 
 
 def scale(
@@ -33,8 +34,12 @@ def scale(
         origin = errors.Origin(f"--scale {edit}")
         form = _FORM.fullmatch(edit)
         if form is None:
-            message = "is not an edit of the form KIND/NAME=N"
-            problems.append(errors.Problem(origin, "", message, "write for instance deployment/web=5"))
+            message, hint = "is not an edit of the form KIND/NAME=N", "write for instance deployment/web=5"
+            problems.append(errors.Problem(origin, "", message, hint))
+            continue
+        if not _NUMBER.fullmatch(form[4]) or int(form[4]) > workloads.REPLICAS:
+            message = f"{form[4]} is no number of replicas"
+            problems.append(errors.Problem(origin, "", message, f"write one from 0 to {workloads.REPLICAS}"))
             continue
         kind = _KINDS.get(form[1].lower())
         if kind is None:

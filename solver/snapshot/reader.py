@@ -341,7 +341,9 @@ def _check_name(item: source.RawObject, report: Report) -> None:
     metadata = item.manifest.get("metadata")
     given = metadata if isinstance(metadata, dict) else {}
     name = given.get("name")
-    if name in (None, ""):
+    if metadata is not None and metadata is not given:
+        report.wrong("metadata", f"{shown(metadata)} is not a mapping", "write keys and values")
+    elif name in (None, ""):
         report.wrong("metadata.name", "is missing", 'write it, for instance "web"')
     elif not item.name:
         report.wrong("metadata.name", f"{shown(name)} is not a text", "write it in quotes")
@@ -351,6 +353,8 @@ def _check_name(item: source.RawObject, report: Report) -> None:
         report.wrong("metadata.name", "is not a name", "write lower-case letters, digits, '-' and '.'")
     if given.get("namespace") not in (None, "") and not item.namespace:
         report.wrong("metadata.namespace", f"{shown(given['namespace'])} is not a text", "write it in quotes")
+    elif item.namespace and not labels.is_object_name(item.namespace):
+        report.wrong("metadata.namespace", "is not a name", "write lower-case letters, digits and '-'")
 
 
 def _present(pairs: Iterable[tuple[str, T | None]]) -> dict[str, T]:

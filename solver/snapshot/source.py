@@ -81,10 +81,9 @@ def load(
     seen: set[str] = set()
     for path in paths:
         for name, data in _texts(path, stdin, seen, problems):
-            before = len(problems)
             found = parse(name, data, problems)
-            objects += found
-            if found or len(problems) > before:
+            if found is not None:
+                objects += found
                 continue
             what = "holds no Kubernetes object" if data.strip() else "is empty"
             if name in (path, STANDARD_INPUT):
@@ -94,9 +93,15 @@ def load(
     return objects
 
 
-def parse(name: str, data: bytes, problems: list[errors.Problem]) -> list[RawObject]:
-    """The objects of one text; `name` is what messages call it."""
+def parse(name: str, data: bytes, problems: list[errors.Problem]) -> list[RawObject] | None:
+    """
+    The objects of one text, None when it has no document; `name` is what messages call it.
+
+    A list without items is a document: kubectl answers with it where there is nothing.
+    """
     documents = _documents(name, data)
+    if all(document is None for document in documents):
+        return None
     objects: list[RawObject] = []
     for number, document in enumerate(documents, start=1):
         origin = errors.Origin(name, number if len(documents) > 1 else None)
@@ -141,7 +146,10 @@ def _texts(
             with file.open("rb") as stream:
                 yield from _checked(str(file) if where.is_dir() else path, stream.read(SIZE + 1), problems)
     except FileNotFoundError:
-        _wrong(problems, path, "no such file or directory", "check the path")
+        if "://" in path:
+            _wrong(problems, path, "is a URL", "fetch it first: curl -sL URL | karpenter-ovhcloud solve -f -")
+        else:
+            _wrong(problems, path, "no such file or directory", "check the path")
     except (OSError, ValueError) as error:
         _wrong(
             problems,

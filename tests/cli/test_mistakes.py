@@ -68,6 +68,13 @@ FILES: list[Row] = [
     ("items that are no list", "{apiVersion: v1, kind: List, items: 3}", 2, "items: is not a list"),
     ("duplicate name", [POD, POD], 2, "document 2, Pod default/web: stands twice, first in input.yaml, document 1"),
     ("missing name", [make.without_field(POD, "metadata.name")], 2, "Pod, metadata.name: is missing"),
+    (
+        "metadata as a list",
+        [{**POD, "metadata": []}],
+        2,
+        "Pod, metadata: a list is not a mapping; write keys and values",
+    ),
+    ("no namespace", [make.with_field(POD, "metadata.namespace", "my shop")], 2, "metadata.namespace: is not a name"),
     ("kind in lower case", [{**POD, "kind": "pod"}], 2, "pod web, kind: there is no kind pod; write Pod"),
     ("old API version", [{**POOL, "apiVersion": "karpenter.sh/v1beta1"}, CLASS], 2, "write karpenter.sh/v1"),
     ("no containers", [make.pod(containers=[])], 2, "spec.containers: is missing; list at least one container"),
@@ -144,6 +151,12 @@ FILES: list[Row] = [
         [make.with_field(POOL, REF, {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}), CLASS],
         2,
         "write group karpenter.ovhcloud.sh and kind OVHNodeClass",
+    ),
+    (
+        "node class by its API version",
+        [make.with_field(POOL, f"{REF}.apiVersion", "karpenter.ovhcloud.sh/v1alpha1"), CLASS],
+        2,
+        f"{REF}.apiVersion: is not a field; remove it; fields here are group, kind, name",
     ),
     (
         "misspelled field",
@@ -224,6 +237,7 @@ FILES: list[Row] = [
 ]
 
 FLAGS: list[tuple[tuple[str, ...], int, str]] = [
+    (("-f", "https://example.com/web.yaml"), 2, "https://example.com/web.yaml: is a URL; fetch it first: curl -sL URL"),
     ((), 2, "nothing to read; give manifests with -f"),
     (("-f", "/nowhere.yaml"), 2, "/nowhere.yaml: no such file or directory; check the path"),
     (
@@ -233,6 +247,7 @@ FLAGS: list[tuple[tuple[str, ...], int, str]] = [
     ),
     (("-f", INFLATE, "--mode", "shrink"), 2, "'shrink' is not one of 'provision', 'consolidate', 'repack'"),
     (("-f", INFLATE, "--max-nodes", "2"), 2, "--max-nodes is about removing nodes; use it with --mode consolidate"),
+    (("-f", INFLATE, "--max-nodes", "0"), 2, "--max-nodes is about removing nodes; use it with --mode consolidate"),
     (("-f", INFLATE, "--live"), 2, "--live reads a cluster, -f reads files; use one of them"),
     (("-f", INFLATE, "--time-limit", "0"), 2, "0 is out of range; write a number above 0 and at most 3600"),
     (("-f", INFLATE, "--time-limit", "5s"), 2, "'5s' is not a number; write for instance 0.5 or 5, without a unit"),
@@ -255,6 +270,11 @@ FLAGS: list[tuple[tuple[str, ...], int, str]] = [
     (("-f", INFLATE, "--region", "eu-west-par"), 2, 'unknown region "eu-west-par": did you mean EU-WEST-PAR?'),
     (("-f", INFLATE, "--catalog", "/nowhere.csv"), 2, "/nowhere.csv: cannot read this catalogue file"),
     (("-f", INFLATE, "--scale", "inflate=3"), 2, "is not an edit of the form KIND/NAME=N"),
+    (
+        ("-f", INFLATE, "--scale", "deployment/inflate=1e3"),
+        2,
+        "1e3 is no number of replicas; write one from 0 to 100000",
+    ),
     (("-f", INFLATE, "--scale", "deployment/other=3"), 2, 'there is no Deployment "other" in the input'),
     (("-f", INFLATE, "--compare", "magic"), 2, "'magic' is no policy; write first-fit"),
     (("-f", INFLATE, "--scenarios", "/nowhere.yaml"), 2, "/nowhere.yaml: cannot be read (No such file or directory)"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,15 @@ def test_table_says_what_to_buy_and_how_good_that_is(solve):
     assert f"again: karpenter-ovhcloud solve -f {INFLATE} --seed 0" in outcome.out
 
 
+def test_what_depends_on_the_instant_is_asked_again_at_that_instant(solve):
+    """Budgets have windows and nodes an age: the command names the instant, and the same question twice is the same plan."""
+    example = str(ROOT / "examples" / "consolidation")
+    again = solve("-f", example, "--mode", "consolidate", "--seed=3").out.splitlines()[-1]
+
+    assert re.fullmatch(r"again: .* --mode consolidate --seed=3 --now \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", again)
+    assert solve(*again.split()[3:]).out.splitlines()[-1] == again
+
+
 def test_table_claims_no_bound_where_nothing_can_be_bought(solve):
     """A bound of zero proves nothing, and is not shown."""
     assert "bound:" not in solve("-f", INFLATE, "--only-flavors", "none").out
@@ -52,6 +63,16 @@ def test_last_replicas_are_left_out(solve):
     plan = plan_of(solve("-f", INFLATE, "--scale", "deployment/inflate=12", "--quota", "vcpus=4", "-o", "json"))
 
     assert sorted(plan["placements"]) == ["default/inflate-0", "default/inflate-1", "default/inflate-2"]
+
+
+def test_a_plan_that_removes_nodes_is_the_same_a_second_later(solve, monkeypatch):
+    """Byte for byte, with --deterministic, although nobody said which instant it is."""
+    words = ("-f", str(ROOT / "examples" / "consolidation"), "--mode", "consolidate", "-o", "json", "--deterministic")
+    first = solve(*words).out
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1)
+
+    assert solve(*words).out == first
 
 
 def test_json_follows_the_published_schema(solve):

@@ -59,3 +59,10 @@ def test_the_instant_counts_where_time_plays_a_part():
     """Provisioning asks the same at any time, consolidation does not."""
     assert of(web("a"), now=1) == of(web("a"), now=2)
     assert of(web("a"), mode="consolidate", now=1) != of(web("a"), mode="consolidate", now=2)
+
+
+def test_the_present_instant_is_no_part_of_the_question():
+    """Asked twice in a row, a question is the same, whatever the clock shows."""
+    asked = {"mode": "consolidate", "clock": True}
+    assert of(web("a"), now=1, **asked) == of(web("a"), now=2, **asked)
+    assert of(web("a"), now=1, clock=True) == of(web("a"), now=1)

@@ -341,7 +341,11 @@ def test_standard_input_that_is_not_there() -> None:
 
 EDITS: list[tuple[str, str]] = [
     ("web=5", "is not an edit of the form KIND/NAME=N; write for instance deployment/web=5"),
-    ("deployment/web=many", "is not an edit of the form KIND/NAME=N; write for instance deployment/web=5"),
+    ("deployment/web=", "is not an edit of the form KIND/NAME=N; write for instance deployment/web=5"),
+    ("deployment/web=many", "many is no number of replicas; write one from 0 to 100000"),
+    ("deployment/web=-1", "-1 is no number of replicas; write one from 0 to 100000"),
+    ("deployment/web=100001", "100001 is no number of replicas; write one from 0 to 100000"),
+    ("deployment/web=²", "² is no number of replicas; write one from 0 to 100000"),
     ("pod/web=5", "a pod cannot be scaled; write one of deployment, statefulset, replicaset, replicationcontroller"),
     ("deployment/wep=5", 'there is no Deployment "wep" in the input; check kind and name'),
     ("deployment/a/web=5", 'there is no Deployment "a/web" in the input; check kind and name'),

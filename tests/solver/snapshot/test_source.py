@@ -30,7 +30,7 @@ def load(*paths: str | pathlib.Path, stdin: str | None = None) -> tuple[list[sou
 
 def parse(text: str, name: str = "file.yaml") -> tuple[list[source.RawObject], list[str]]:
     problems: list[errors.Problem] = []
-    return source.parse(name, text.encode(), problems), [str(problem) for problem in problems]
+    return source.parse(name, text.encode(), problems) or [], [str(problem) for problem in problems]
 
 
 def test_documents_know_their_number() -> None:
@@ -136,6 +136,16 @@ def test_empty_files_of_a_directory_are_passed_over_with_a_note(tmp_path: pathli
         f"{tmp_path}/b.yaml is empty and was passed over",
         f"{tmp_path}/c.yaml holds no Kubernetes object and was passed over",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["{apiVersion: v1, kind: List, items: []}", '{"apiVersion": "v1", "kind": "PodList", "items": null}']
+)
+def test_a_list_of_nothing_is_an_answer(tmp_path: pathlib.Path, text: str) -> None:
+    """`kubectl get pods -o yaml` where there is no pod."""
+    (tmp_path / "a.yaml").write_text(text)
+
+    assert load(tmp_path / "a.yaml") == ([], [], [])
 
 
 def test_all_files_are_read_however_broken_the_first(tmp_path: pathlib.Path) -> None:
