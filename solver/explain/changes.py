@@ -7,6 +7,7 @@ They are only proposals: `relax` solves the edited question and keeps those that
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -108,7 +109,7 @@ def _flavors(build: builds.Build, index: int, name: str, known: catalogue.Catalo
     for each in cheapest[:FLAVORS_TRIED]:
         yield Change(
             f"allow flavor {each.name} in NodePool {name}",
-            lambda each=each: with_flavors(build, name, [each.name]),  # type: ignore[misc]
+            functools.partial(with_flavors, build, name, [each.name]),
             node_pool=name,
             flavor=each.name,
         )
@@ -248,32 +249,30 @@ def _pod_rules(build: builds.Build, index: int) -> Iterator[Change]:
         if one.hard:
             yield change(
                 f"make the topology spread over {one.topology_key} soft (ScheduleAnyway)",
-                lambda old, one=one: _replaced(old, "spread", one, dataclasses.replace(one, hard=False)),  # type: ignore[misc]
+                _replacing("spread", one, dataclasses.replace(one, hard=False)),
             )
     for field, words in (("affinity", "pod affinity"), ("anti_affinity", "pod anti-affinity")):
         for term in getattr(spec, field):
-            yield change(
-                f"leave out the {words} over {term.topology_key}",
-                lambda old, field=field, term=term: _replaced(old, field, term),  # type: ignore[misc]
-            )
+            yield change(f"leave out the {words} over {term.topology_key}", _replacing(field, term))
     for pair in spec.node_selector:
-        yield change(
-            f"leave out the node selector {pair[0]}={pair[1]}",
-            lambda old, pair=pair: _replaced(old, "node_selector", pair),  # type: ignore[misc]
-        )
+        yield change(f"leave out the node selector {pair[0]}={pair[1]}", _replacing("node_selector", pair))
     if spec.node_terms is not None:
         yield change("leave out the required node affinity", lambda old: dataclasses.replace(old, node_terms=None))
     if spec.host_ports:
         yield change("leave out the host ports", lambda old: dataclasses.replace(old, host_ports=()))
 
 
-def _replaced(spec: cluster.PodSpec, field: str, old: Any, *new: Any) -> cluster.PodSpec:
-    """The spec with another entry in place of one of a field's, or with none."""
-    entries: list[Any] = list(getattr(spec, field))
-    index = entries.index(old)
-    entries[index : index + 1] = new
-    changed: dict[str, Any] = {field: tuple(entries)}
-    return dataclasses.replace(spec, **changed)
+def _replacing(field: str, old: Any, *new: Any) -> Edit:
+    """Puts another entry in place of one of a field's, or none."""
+
+    def edit(spec: cluster.PodSpec) -> cluster.PodSpec:
+        entries: list[Any] = list(getattr(spec, field))
+        index = entries.index(old)
+        entries[index : index + 1] = new
+        changed: dict[str, Any] = {field: tuple(entries)}
+        return dataclasses.replace(spec, **changed)
+
+    return edit
 
 
 def _min_values(build: builds.Build, name: str) -> Iterator[Change]:
