@@ -114,12 +114,11 @@ def build_problem(
     known: catalogue.Catalogue,
     asked: options.Options,
     waiting: Sequence[cluster.Pod] | None = None,
-    removable: Mapping[str, Removal] | None = None,
     leave: Leave | None = None,
     turns: Mapping[str, int] | None = None,
 ) -> Build:
     """
-    The problem of placing pods, with leave to remove nodes: all that `Leave` says, or just those in `removable`.
+    The problem of placing pods, with `leave` to remove nodes.
 
     `waiting` are the pods to place; without it those that wait for a node or run on one that is being deleted. In
     mode "repack" every owned node vanishes and its movable pods wait too; claims without a Node
@@ -127,42 +126,17 @@ def build_problem(
     Raises `catalog.region.UnknownRegionError`.
     """
     notes: list[str] = []
-    leave = leave or Leave(removable or {})
+    leave = leave or Leave()
     if waiting is None:
         waiting = [*pending.pending(of), *pending.reschedulable(of, asked.now)]
         waiting += [of.pods[key] for keys in leave.going.values() for key in sorted(keys)]
     existing, waiting = _existing(of, known, asked, waiting, leave.going.keys())
-    claims = storage.Usage(of)
-    on_place = [(pod, index) for index, place in enumerate(existing) for pod in place.pods]
-    residents = {
-        index: [pod for pod in place.pods if pending.movable(pod)]
-        for index, place in enumerate(existing)
-        if place.name in leave.removable
-    }
-
-    alike = classes.together(waiting)
-    known_peers = _peers(of, [pods[0] for pods in alike], residents, on_place)
-    running = peers.running(on_place, len(existing), known_peers, of.daemon_sets.values())
-    levels = _levels(existing, residents, leave)
-    pod_classes = classes.classes(alike, residents, known_peers, claims, running, levels, turns)
-
+    demand = _demand(of, existing, waiting, leave, turns)
     sets = daemons.of_cluster(of)
-    usage = templates.usage(existing)
-    left_out = {
-        pool.name: why for pool in of.node_pools.values() if (why := templates.left_out(pool, of, asked)) is not None
-    }
-    made = sorted(
-        (
-            templates.template(pool, of, asked, usage.get(pool.name, {}), notes)
-            for pool in of.node_pools.values()
-            if pool.name not in left_out
-        ),
-        key=lambda each: (-each.weight, each.name),
-    )
-    named = _named_labels(of, pod_classes, on_place, existing)
+    made, left_out = _templates(of, asked, existing, notes)
+    named = _named_labels(of, demand, existing)
     notes += _zone_notes(named, made)
     offered = offers.of_templates(made, known, asked, named, sets, existing, notes)
-
     rows = table.LabelTable(
         [*(place.labels for place in existing), *(table.unborn(offer.labels) for offer in offered.offers)]
     )
@@ -172,7 +146,7 @@ def build_problem(
         objects=of,
         catalogue=known,
         options=asked,
-        classes=pod_classes,
+        classes=demand.classes,
         places=tuple(existing),
         offers=offered.offers,
         offer_flavors=offered.flavors,
@@ -181,9 +155,9 @@ def build_problem(
         daemons=sets.specs,
         kinds=offered.kinds,
         existing_pools=len(offers.ovh_pools(existing)),
-        selectors=known_peers,
-        running=running,
-        claims=claims,
+        selectors=demand.selectors,
+        running=demand.running,
+        claims=demand.claims,
         table=rows,
     )
     built = rules.compile_rules(about)
@@ -191,12 +165,65 @@ def build_problem(
         problem=_problem(about, built, leave),
         context=about,
         built=built,
-        ignored=_ignored(pod_classes),
+        ignored=_ignored(demand.classes),
         left_out=left_out,
         unpriced=offered.unpriced,
         min_values=tuple(min_values.blocks(about)),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Demand:
+    """
+    Pods to place as classes, what `selectors` can see of pods, how many of these run where, and the volumes in use.
+    `on_place` are all pods that stay for now, with the index of their place.
+    """
+
+    classes: tuple[context.PodClass, ...]
+    selectors: peers.Peers
+    running: peers.Running
+    claims: storage.Usage
+    on_place: Sequence[tuple[cluster.Pod, int]]
+
+
+def _demand(
+    of: cluster.Cluster,
+    existing: Sequence[context.Place],
+    waiting: Sequence[cluster.Pod],
+    leave: Leave,
+    turns: Mapping[str, int] | None,
+) -> _Demand:
+    """The pods that wait, and those that run where a node may be removed."""
+    on_place = [(pod, index) for index, place in enumerate(existing) for pod in place.pods]
+    residents = {
+        index: [pod for pod in place.pods if pending.movable(pod)]
+        for index, place in enumerate(existing)
+        if place.name in leave.removable
+    }
+    claims = storage.Usage(of)
+    alike = classes.together(waiting)
+    known = _peers(of, [pods[0] for pods in alike], residents, on_place)
+    running = peers.running(on_place, len(existing), known, of.daemon_sets.values())
+    levels = _levels(existing, residents, leave)
+    pod_classes = classes.classes(alike, residents, known, claims, running, levels, turns)
+    return _Demand(pod_classes, known, running, claims, on_place)
+
+
+def _templates(
+    of: cluster.Cluster, asked: options.Options, existing: Sequence[context.Place], notes: list[str]
+) -> tuple[list[_Template], dict[str, str]]:
+    """What NodePools make new nodes from, in the order of their weights, and why the others make none, by name."""
+    left_out = {
+        pool.name: why for pool in of.node_pools.values() if (why := templates.left_out(pool, of, asked)) is not None
+    }
+    usage = templates.usage(existing)
+    made = [
+        templates.template(pool, of, asked, usage.get(pool.name, {}), notes)
+        for pool in of.node_pools.values()
+        if pool.name not in left_out
+    ]
+    return sorted(made, key=lambda each: (-each.weight, each.name)), left_out
 
 
 def _existing(
@@ -268,16 +295,11 @@ def _peers(
     return known
 
 
-def _named_labels(
-    of: cluster.Cluster,
-    pod_classes: Sequence[context.PodClass],
-    on_place: Sequence[tuple[cluster.Pod, int]],
-    existing: Sequence[context.Place],
-) -> dict[str, frozenset[str]]:
+def _named_labels(of: cluster.Cluster, demand: _Demand, existing: Sequence[context.Place]) -> dict[str, frozenset[str]]:
     """Label keys of nodes that pods ask for, each with the values that they name or that nodes have."""
     named: dict[str, set[str]] = {}
     topology_keys: dict[str, None] = {}
-    for each in pod_classes:
+    for each in demand.classes:
         spec = each.spec
         for key, value in spec.node_selector:
             named.setdefault(labels.translate(key), set()).add(value)
@@ -289,7 +311,7 @@ def _named_labels(
         related += [wish.term for wish in (*spec.preferred_affinity, *spec.preferred_anti_affinity)]
         topology_keys |= dict.fromkeys(term.topology_key for term in related)
         topology_keys |= dict.fromkeys(constraint.topology_key for constraint in spec.spread)
-    topology_keys |= dict.fromkeys(term.topology_key for pod, _ in on_place for term in pod.spec.anti_affinity)
+    topology_keys |= dict.fromkeys(term.topology_key for pod, _ in demand.on_place for term in pod.spec.anti_affinity)
     topology_keys |= dict.fromkeys(
         term.topology_key for each in of.daemon_sets.values() for term in each.spec.anti_affinity
     )

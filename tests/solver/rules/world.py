@@ -139,9 +139,9 @@ def world(*objects: Any, **fields: Any) -> cluster.Cluster:
 
 def compiled(*objects: Any, flavors: tuple[flavor.Flavor, ...] = (), **asked: Any) -> build.Build:
     """What is built of a cluster, or of one of these objects; other words are options."""
-    removable = asked.pop("removable", None)
+    leave = build.Leave(asked.pop("removable", None) or {})
     whole = objects[0] if isinstance(objects[0], cluster.Cluster) else world(*objects)
-    return build.build_problem(whole, shelf(*flavors), options.Options(**asked), removable=removable)
+    return build.build_problem(whole, shelf(*flavors), options.Options(**asked), leave=leave)
 
 
 def class_of(built: build.Build, name: str) -> int:
