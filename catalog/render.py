@@ -1,5 +1,6 @@
 """The catalogue as text: what `catalog list` prints."""
 
+import dataclasses
 import fnmatch
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,63 +17,50 @@ API_VERSION = "karpenter.ovhcloud.sh/catalog.v1alpha1"
 _Cell = Callable[[flavor.Flavor], str]
 
 
-def select(
-    of: catalogue.Catalogue,
-    *,
-    category: str | None = None,
-    flavor_glob: str | None = None,
-    min_cpu: int | None = None,
-    min_memory: int | None = None,
-    gpu: bool | str | None = None,
-    where: str | region.Region | None = None,
-) -> list[flavor.Flavor]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
     """
-    Flavors that pass every filter, in catalogue order.
+    Which flavors to list; what is None does not restrict.
 
     `min_cpu` (milli-CPU) and `min_memory` (bytes) compare with the nominal size. `gpu` is True for flavors with GPUs,
     False for those without, or a glob on the model as in the label `gpu-model`. `where` leaves what is offered in that
-    region. Raises region.UnknownRegionError.
+    region.
     """
-    offered = None if where is None else {offering.flavor.name for offering in of.offerings(where)}
-    tests: list[Callable[[flavor.Flavor], bool]] = [
-        lambda each: category is None or each.category == category,
-        lambda each: flavor_glob is None or fnmatch.fnmatchcase(each.name, flavor_glob),
-        lambda each: min_cpu is None or each.vcpus * 1000 >= min_cpu,
-        lambda each: min_memory is None or each.memory_gib * model.GIB >= min_memory,
-        lambda each: gpu is None or _gpu_matches(each, gpu),
-        lambda each: offered is None or each.name in offered,
-    ]
-    return [each for each in of.flavors.values() if all(test(each) for test in tests)]
+
+    category: str | None = None
+    flavor_glob: str | None = None
+    min_cpu: int | None = None
+    min_memory: int | None = None
+    gpu: bool | str | None = None
+    where: str | region.Region | None = None
+
+    def holds(self, each: flavor.Flavor) -> bool:
+        """Whether a flavor is wanted, wherever it is offered."""
+        return (
+            (self.category is None or each.category == self.category)
+            and (self.flavor_glob is None or fnmatch.fnmatchcase(each.name, self.flavor_glob))
+            and (self.min_cpu is None or each.vcpus * 1000 >= self.min_cpu)
+            and (self.min_memory is None or each.memory_gib * model.GIB >= self.min_memory)
+            and (self.gpu is None or _gpu_matches(each, self.gpu))
+        )
 
 
-def list_flavors(
-    of: catalogue.Catalogue,
-    *,
-    category: str | None = None,
-    flavor_glob: str | None = None,
-    min_cpu: int | None = None,
-    min_memory: int | None = None,
-    gpu: bool | str | None = None,
-    where: str | region.Region | None = None,
-    output: str = "table",
-) -> str:
+def select(of: catalogue.Catalogue, wanted: Wanted) -> list[flavor.Flavor]:
+    """The flavors that are wanted, in catalogue order. Raises region.UnknownRegionError."""
+    offered = None if wanted.where is None else {offering.flavor.name for offering in of.offerings(wanted.where)}
+    return [each for each in of.flavors.values() if (offered is None or each.name in offered) and wanted.holds(each)]
+
+
+def list_flavors(of: catalogue.Catalogue, wanted: Wanted, output: str = "table") -> str:
     """
-    The selected flavors (`select`) as a table, as JSON, or as CSV that `--catalog` reads; ends with a line break.
+    The flavors that are wanted as a table, as JSON, or as CSV that `--catalog` reads; ends with a line break.
 
     Raises region.UnknownRegionError, and ValueError for another `output`.
     """
     if output not in OUTPUTS:
         raise ValueError(f'unknown output "{output}": write one of {", ".join(OUTPUTS)}')
-    place = region.get(where) if isinstance(where, str) else where
-    chosen = select(
-        of,
-        category=category,
-        flavor_glob=flavor_glob,
-        min_cpu=min_cpu,
-        min_memory=min_memory,
-        gpu=gpu,
-        where=place,
-    )
+    place = region.get(wanted.where) if isinstance(wanted.where, str) else wanted.where
+    chosen = select(of, wanted)
     if output == "csv":
         return csv_file.write(chosen)
     if output == "json":

@@ -49,7 +49,8 @@ def refresh(service_name: str, kube_id: str, subsidiary: str, output: str) -> No
         where = client.region(client.cluster().region)
         prices = client.price_catalogue(subsidiary)
         found = market.catalogue(client, where.name, where.availability_zones, prices)
-        text = render.list_flavors(found, output=output, where=None if output == "csv" else region.get(where.name))
+        wanted = render.Wanted(where=None if output == "csv" else region.get(where.name))
+        text = render.list_flavors(found, wanted, output)
     except (ovh.OVHError, answers.RefreshError, region.UnknownRegionError) as error:
         raise errors.Failed(str(error)) from None
     click.echo(text, nl=False)

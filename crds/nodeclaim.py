@@ -48,19 +48,10 @@ class NodeClaimSpec(schema.Model):
     resources: Annotated[
         Resources, pydantic.Field(description="What the node must have at the least to hold the pods planned onto it.")
     ] = Resources()
-    taints: Annotated[
-        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.TAINTS_DESCRIPTION)
-    ] = ()
-    startup_taints: Annotated[
-        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.STARTUP_TAINTS_DESCRIPTION)
-    ] = ()
-    expire_after: Annotated[
-        forms.DurationOrNever,
-        pydantic.Field(default="720h", validate_default=True, description=template.EXPIRE_AFTER_DESCRIPTION),
-    ]
-    termination_grace_period: Annotated[
-        forms.Duration | None, pydantic.Field(description=template.GRACE_PERIOD_DESCRIPTION)
-    ] = None
+    taints: template.Taints = ()
+    startup_taints: template.StartupTaints = ()
+    expire_after: template.ExpireAfter
+    termination_grace_period: template.GracePeriod = None
 
 
 class NodeClaimStatus(schema.Reading):

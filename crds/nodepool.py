@@ -103,19 +103,10 @@ class TemplateSpec(schema.Model):
             examples=["[] for every flavor in every zone"],
         ),
     ]
-    taints: Annotated[
-        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.TAINTS_DESCRIPTION)
-    ] = ()
-    startup_taints: Annotated[
-        tuple[template.Taint, ...], schema.ATOMIC, pydantic.Field(description=template.STARTUP_TAINTS_DESCRIPTION)
-    ] = ()
-    expire_after: Annotated[
-        forms.DurationOrNever,
-        pydantic.Field(default="720h", validate_default=True, description=template.EXPIRE_AFTER_DESCRIPTION),
-    ]
-    termination_grace_period: Annotated[
-        forms.Duration | None, pydantic.Field(description=template.GRACE_PERIOD_DESCRIPTION)
-    ] = None
+    taints: template.Taints = ()
+    startup_taints: template.StartupTaints = ()
+    expire_after: template.ExpireAfter
+    termination_grace_period: template.GracePeriod = None
 
 
 class Template(schema.Model):

@@ -212,24 +212,48 @@ class NodeClassRef(schema.Model):
     ]
 
 
-TAINTS_DESCRIPTION = (
-    "Taints of the nodes. Only pods that tolerate them are placed there, and only such pods bring new nodes about."
-)
-STARTUP_TAINTS_DESCRIPTION = (
-    "Taints that nodes have until they are ready for pods, and that somebody else, such as a DaemonSet that installs "
-    "a driver, takes off. Pods need not tolerate them to bring a node about. A node counts as initialized once they "
-    "are gone."
-)
-EXPIRE_AFTER_DESCRIPTION = (
-    "How long a node lives, counted from the creation of its NodeClaim, before it is drained and replaced. Whole "
-    "hours, minutes and seconds, such as 720h, or Never. Expiry does not wait for disruption budgets."
-)
-GRACE_PERIOD_DESCRIPTION = (
-    "How long a node may take to drain before its remaining pods are deleted, such as 1h. It overrules "
-    "PodDisruptionBudgets, the annotation karpenter.sh/do-not-disrupt and the pods' own grace periods: a pod that "
-    "would get less time than its own grace period is deleted that much earlier. Unset means to wait for as long as "
-    "it takes."
-)
+Taints = Annotated[
+    tuple[Taint, ...],
+    schema.ATOMIC,
+    pydantic.Field(
+        description=(
+            "Taints of the nodes. Only pods that tolerate them are placed there, and only such pods bring new nodes about."
+        )
+    ),
+]
+StartupTaints = Annotated[
+    tuple[Taint, ...],
+    schema.ATOMIC,
+    pydantic.Field(
+        description=(
+            "Taints that nodes have until they are ready for pods, and that somebody else, such as a DaemonSet that installs "
+            "a driver, takes off. Pods need not tolerate them to bring a node about. A node counts as initialized once they "
+            "are gone."
+        )
+    ),
+]
+ExpireAfter = Annotated[
+    forms.DurationOrNever,
+    pydantic.Field(
+        default="720h",
+        validate_default=True,
+        description=(
+            "How long a node lives, counted from the creation of its NodeClaim, before it is drained and replaced. Whole "
+            "hours, minutes and seconds, such as 720h, or Never. Expiry does not wait for disruption budgets."
+        ),
+    ),
+]
+GracePeriod = Annotated[
+    forms.Duration | None,
+    pydantic.Field(
+        description=(
+            "How long a node may take to drain before its remaining pods are deleted, such as 1h. It overrules "
+            "PodDisruptionBudgets, the annotation karpenter.sh/do-not-disrupt and the pods' own grace periods: a pod that "
+            "would get less time than its own grace period is deleted that much earlier. Unset means to wait for as long as "
+            "it takes."
+        )
+    ),
+]
 NODE_CLASS_REF_DESCRIPTION = "The object that says in which OVHcloud project, cluster and region nodes are created."
 
 

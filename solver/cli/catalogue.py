@@ -50,16 +50,8 @@ def list_flavors(
 
     try:
         known = catalogue.load(catalogue_file) if catalogue_file else catalogue.embedded()
-        text = render.list_flavors(
-            known,
-            category=category,
-            flavor_glob=flavor_glob,
-            min_cpu=min_cpu,
-            min_memory=min_memory,
-            gpu=gpu or None,
-            where=where,
-            output=output,
-        )
+        wanted = render.Wanted(category, flavor_glob, min_cpu, min_memory, gpu or None, where)
+        text = render.list_flavors(known, wanted, output)
     except catalogue.CatalogueError as error:
         raise errors.Wrong(list(error.problems)) from error
     except region.UnknownRegionError as error:

@@ -13,7 +13,7 @@ PARIS = ["eu-west-par-a", "eu-west-par-b", "eu-west-par-c"]
 
 
 def names(**filters: Any) -> list[str]:
-    return [each.name for each in render.select(EMBEDDED, **filters)]
+    return [each.name for each in render.select(EMBEDDED, render.Wanted(**filters))]
 
 
 def test_no_filter_lists_everything():
@@ -42,7 +42,7 @@ def test_filters(filters, expected):
 
 def test_table():
     """One line per flavor, what pods get of it, and where the prices come from."""
-    assert render.list_flavors(EMBEDDED, flavor_glob="[bd]?-[28]").splitlines() == [
+    assert render.list_flavors(EMBEDDED, render.Wanted(flavor_glob="[bd]?-[28]")).splitlines() == [
         "FLAVOR  CATEGORY   VCPU  MEMORY  DISK  GPU  EUR/HOUR  EUR/MONTH  POD CPU  POD MEMORY  OFFERED",
         "b3-8    general       2     8Gi  50Gi  -      0.0512          -    1840m      5912Mi  yes",
         "d2-2    discovery     1     2Gi  25Gi  -      0.0104       5.71     845m         6Mi  no (MKS: no)",
@@ -54,7 +54,9 @@ def test_table():
 
 def test_table_of_a_region():
     """Zones in place of a plain yes, and a note where OVHcloud's guide does not name the region."""
-    assert render.list_flavors(EMBEDDED, flavor_glob="l40s-90", where="EU-WEST-PAR").splitlines()[1:] == [
+    assert render.list_flavors(EMBEDDED, render.Wanted(flavor_glob="l40s-90", where="EU-WEST-PAR")).splitlines()[
+        1:
+    ] == [
         "l40s-90  gpu         15    90Gi  400Gi  1 x l40s    1.4000    1008.00   14775m     86631Mi  "
         + " ".join(PARIS),
         "",
@@ -68,7 +70,7 @@ def test_table_of_what_is_out_of_stock_or_unknown():
     each = flavor.make("x1-8", 2, 8, gpus=1, unavailable_zones=frozenset({"nova"}))
     made = catalogue.Catalogue({"x1-8": each}, "test")
 
-    assert render.list_flavors(made, where="GRA7").splitlines()[1] == (
+    assert render.list_flavors(made, render.Wanted(where="GRA7")).splitlines()[1] == (
         "x1-8    gpu          2     8Gi     -  1 x GPU         -          -    1840m      5913Mi  no (out of stock)"
     )
 
@@ -77,12 +79,14 @@ def test_table_of_nothing():
     """No flavor passes: one sentence."""
     expected = "No flavor of catalogue embedded 2026-05 passes these filters.\n"
 
-    assert render.list_flavors(EMBEDDED, category="nonsense") == expected
+    assert render.list_flavors(EMBEDDED, render.Wanted(category="nonsense")) == expected
 
 
 def test_json():
     """A versioned document with prices, resources and labels per flavor."""
-    document = json.loads(render.list_flavors(EMBEDDED, flavor_glob="b2-7", where="EU-WEST-PAR", output="json"))
+    document = json.loads(
+        render.list_flavors(EMBEDDED, render.Wanted(flavor_glob="b2-7", where="EU-WEST-PAR"), output="json")
+    )
     [item] = document["items"]
 
     assert (document["apiVersion"], document["kind"]) == ("karpenter.ovhcloud.sh/catalog.v1alpha1", "FlavorList")
@@ -101,7 +105,7 @@ def test_json():
 
 def test_json_of_all_flavors():
     """Without a region there are no zones; an unknown price is null."""
-    document = json.loads(render.list_flavors(EMBEDDED, output="json"))
+    document = json.loads(render.list_flavors(EMBEDDED, render.Wanted(), output="json"))
     items = {item["name"]: item for item in document["items"]}
 
     assert document["region"] is None
@@ -112,14 +116,14 @@ def test_json_of_all_flavors():
 
 def test_csv_can_be_fed_back():
     """The list as CSV is a catalogue file of the selected flavors."""
-    text = render.list_flavors(EMBEDDED, category="general", output="csv")
+    text = render.list_flavors(EMBEDDED, render.Wanted(category="general"), output="csv")
 
-    assert list(csv_file.parse(text, "list").values()) == render.select(EMBEDDED, category="general")
+    assert list(csv_file.parse(text, "list").values()) == render.select(EMBEDDED, render.Wanted(category="general"))
 
 
 def test_wrong_arguments():
     """Unknown outputs and regions are refused in one sentence."""
     with pytest.raises(ValueError, match=r'^unknown output "xml": write one of table, json, csv$'):
-        render.list_flavors(EMBEDDED, output="xml")
+        render.list_flavors(EMBEDDED, render.Wanted(), output="xml")
     with pytest.raises(region.UnknownRegionError, match="did you mean GRA7"):
-        render.list_flavors(EMBEDDED, where="gra7")
+        render.list_flavors(EMBEDDED, render.Wanted(where="gra7"))
