@@ -115,7 +115,13 @@ def _text(details: ErrorDetails, place: _Place) -> Words:
     form = next(here.find(schema.Text), None) if here else None
     if form is not None and not re.search(form.pattern, str(value)):
         return f"{wording.shown(value)} {forms.FORMS[form.pattern][0]}", forms.FORMS[form.pattern][1]
-    return f"{wording.shown(value)} is not a text", f'write it in quotes: "{wording.shown(value)}"'
+    # 1.10 and 1e3 are read as 1.1 and 1000.0.
+    hint = (
+        "put what is written there in quotes"
+        if isinstance(value, float)
+        else f'write it in quotes: "{wording.shown(value)}"'
+    )
+    return f"{wording.shown(value)} is not a text", hint
 
 
 def _list(details: ErrorDetails, _place: _Place) -> Words:

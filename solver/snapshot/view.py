@@ -247,6 +247,9 @@ def one_of(options: Collection[str]) -> str:
 
 
 def _quote(value: object) -> str:
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, float):
+        # 1.10 and 1e3 are read as 1.1 and 1000.0.
+        return "put what is written there in quotes"
+    if isinstance(value, (bool, int)):
         return f'put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
     return "write a text"

@@ -81,6 +81,12 @@ FILES: list[Row] = [
     ("negative quantity", [make.with_field(POD, CPU, "-1")], 2, f"Pod default/web, {CPU}: '-1' is negative"),
     ("no quantity", [make.with_field(POD, CPU, "1 core")], 2, f"{CPU}: '1 core' is not a quantity"),
     ("a number for a text", [make.pod(nodeName=5)], 2, 'spec.nodeName: 5 is not a text; put it in quotes: "5"'),
+    (
+        "a version without quotes",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {version: 1.10}}\nspec: {containers: [{name: c}]}",
+        2,
+        "Pod default/web, metadata.labels.version: 1.1 is not a text; put what is written there in quotes",
+    ),
     ("a text for a boolean", [make.pod(hostNetwork="yes")], 2, "write true or false, without quotes"),
     ("a text for a number", [make.workload(replicas="3")], 2, "spec.replicas: '3' is not a whole number"),  # type: ignore[arg-type]
     ("negative replicas", [make.workload(replicas=-1)], 2, "spec.replicas: -1 is too small; write 0 or more"),
