@@ -70,11 +70,8 @@ def searching(warm: earlier.Earlier | None = None, *, debug: bool = False) -> It
     Unless `debug` is on, an error that ends the search is a note, and a plainer plan is given.
     """
     meter = progress.Meter(enabled=sys.stderr.isatty())
-    with progress.interruptible() as stop:
-        try:
-            yield Search(stop, meter, warm, debug=debug)
-        finally:
-            meter.clear()
+    with progress.interruptible() as stop, meter.running():
+        yield Search(stop, meter, warm, debug=debug)
 
 
 def without_times(plan: plans.Plan) -> plans.Plan:
