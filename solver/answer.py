@@ -201,7 +201,10 @@ def _relaxations(
     """Single changes that would place pods left out, by solving the changed questions."""
     if not run.relax or not placed.left_out:
         return {}
-    quiet = dataclasses.replace(run, progress=lambda _: None, warm=None)
+    # A change only allows more, so the plan itself is where to start.
+    quiet = dataclasses.replace(
+        run, progress=lambda _: None, warm=warm_start.of_nodes(placed.create, placed.placements)
+    )
     until = 0.0 if asked.deterministic else run.clock() + changed.seconds(asked.time_limit, spent)
 
     def left() -> float:
@@ -212,7 +215,7 @@ def _relaxations(
     def search(of: cluster.Cluster, edited: options.Options, again: builds.Build) -> tuple[builds.Build, params.Found]:
         return searched(of, known, edited, again, quiet)[0]
 
-    asking = changed.Asking(known, search, len(placed.placements), len(placed.create), left)
+    asking = changed.Asking(known, search, len(placed.placements), len(placed.create), left, spent)
     wanted = {index: pods for index, pods in placed.left_out.items() if pods[0] not in build.ignored}
     return relax.relaxations(build, known, wanted, before, asking.ask, asking.stop)
 

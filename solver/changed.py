@@ -1,8 +1,8 @@
 """
 Questions with a single change made, planned anew: what `explain.relax` asks.
 
-What changes come to is worth less than the plan itself: they get what the search left of the time limit, but no more than
-it took, and at least a tenth of the limit.
+What changes come to is worth less than the plan itself: they get half of the time that the search took, as far as it left
+some, or what makes both of them short.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from solver import build as builds
 from solver.explain import changes, relax
 from solver.search import params, parts
 
-LEAST = 0.1
-"""Share of the time limit that all changes together may take in any case."""
-EACH, LEFT_EACH, LEAST_EACH = 0.2, 0.5, 0.25
-"""Share of the time limit for one of them, of what is left for all, and seconds that it gets in any case."""
+PART = 0.5
+"""Of the time that the search took, for all changes together."""
+SOON, LEAST, LATE = 0.15, 0.05, 0.1
+"""
+Shares of the time limit: what search and changes may take together in any case, what changes may take in any case, and after a
+search that left nothing of it.
+"""
+EACH, LEFT_EACH, LEAST_EACH = 0.2, 0.7, 0.1
+"""Share of the time limit for one of them, of what is left for all, and of the search's own time that it gets in any case."""
 EFFORT = 50_000
 """Pods and nodes that are planned over again for all of them, also without a clock."""
 EXACT, NEARLY = 500, 0.001
@@ -70,15 +75,17 @@ class Asking:
         pods: int,
         nodes: int,
         left: Callable[[], float],
+        spent: float,
     ) -> None:
         self.known, self.search, self.pods, self.nodes, self.left = known, search, pods, nodes, left
+        self.least = LEAST_EACH * max(spent, 1.0)
         self.effort = 0
 
     def ask(self, question: changes.Question) -> Asked:
         """A changed question with the time that is worth it."""
         of, asked = question
         gap = asked.gap if self.pods <= EXACT else max(asked.gap, NEARLY)
-        limit = max(LEAST_EACH, min(asked.time_limit * EACH, self.left() * LEFT_EACH))
+        limit = max(self.least, min(asked.time_limit * EACH, self.left() * LEFT_EACH))
         quick = dataclasses.replace(asked, time_limit=limit, gap=gap)
         return Asked((of, quick), self.known, self._counted)
 
@@ -95,4 +102,5 @@ class Asking:
 
 def seconds(limit: float, spent: float) -> float:
     """How long changes may take altogether after a search that took so much of its limit."""
-    return max(limit * LEAST, min(spent, limit - spent))
+    part = min(spent * PART, max(limit - spent, limit * LATE))
+    return max(limit * LEAST, limit * SOON - spent, part)

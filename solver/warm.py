@@ -33,8 +33,13 @@ class Earlier:
 
 def of_plan(plan: plans.Plan) -> Earlier:
     """What can be used again of a plan."""
-    nodes = tuple(Node(n.name, n.node_pool, n.flavor, n.zone, n.monthly_billed, n.pods) for n in plan.create)
-    return Earlier(nodes, plan.placements)
+    return of_nodes(plan.create, plan.placements)
+
+
+def of_nodes(create: Iterable[plans.NewNode], placements: Mapping[str, str]) -> Earlier:
+    """What can be used again of the nodes that a plan creates and where it puts its pods."""
+    nodes = tuple(Node(n.name, n.node_pool, n.flavor, n.zone, n.monthly_billed, n.pods) for n in create)
+    return Earlier(nodes, placements)
 
 
 def of_document(document: Any) -> Earlier:

@@ -78,8 +78,11 @@ def relaxations(
     for each in proposals:
         if stop():
             break
-        asked, pods = ask(each.change.edit()), frozenset(each.pods)
-        if not asked.opens(pods) or (each.change.flavor and not flavors.help(each.change.node_pool)):
+        pods = frozenset(each.pods)
+        if each.change.flavor and not flavors.help(each.change.node_pool, pods):
+            continue
+        asked = ask(each.change.edit())
+        if not asked.opens(pods):
             continue
         answer = asked.plan
         if answer.left >= before.left:
@@ -113,18 +116,23 @@ class _Flavors:
     def __init__(self, build: builds.Build, before: Answer, ask: Callable[[changes.Question], Changed]) -> None:
         self.build, self.before, self.ask = build, before, ask
         self.proposed: dict[str, set[str]] = defaultdict(set)
-        self.found: dict[str, bool] = {}
+        self.asked: dict[str, Changed] = {}
 
     def propose(self, change: changes.Change) -> None:
         self.proposed[change.node_pool].add(change.flavor)
 
-    def help(self, node_pool: str) -> bool:
-        """Whether fewer pods are left out with all flavors that are proposed for a NodePool; one alone is its own answer."""
+    def help(self, node_pool: str, pods: frozenset[str]) -> bool:
+        """
+        Whether all flavors that are proposed for a NodePool have a place for one of these pods, and fewer pods are left out with
+        them; one alone is its own answer.
+        """
         more = sorted(self.proposed[node_pool])
-        if len(more) > 1 and node_pool not in self.found:
-            answer = self.ask(changes.with_flavors(self.build, node_pool, more)).plan
-            self.found[node_pool] = answer.left < self.before.left
-        return self.found.get(node_pool, True)
+        if len(more) == 1:
+            return True
+        if node_pool not in self.asked:
+            self.asked[node_pool] = self.ask(changes.with_flavors(self.build, node_pool, more))
+        together = self.asked[node_pool]
+        return together.opens(pods) and together.plan.left < self.before.left
 
 
 def _extra(of: plans.Relaxation) -> int:

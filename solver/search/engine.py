@@ -62,14 +62,16 @@ class Engine:
         if start.new and self.known.done():
             return
         sharing = share.Sharing(self.narrow, self.settings, self.budget)
-        packer = cells.CellPacker(self.narrow, self.settings, self.budget, self.rng, start.new)
+        exact = small.Small(self.known, self.rng)
+        # A small problem is packed in no time: what to start from is there to be beaten.
+        kept = () if exact.applies() else start.new
+        packer = cells.CellPacker(self.narrow, self.settings, self.budget, self.rng, kept)
         work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
         complete = completion.Completion(self.known, self.rng)
         complete.adopt(work, "fill")
         self.bounds.lift_wish(sharing)
         self.known.phase("fill", started)
         yield
-        exact = small.Small(self.known, self.rng)
         if exact.applies() and not self.hurried:
             if exact.amounts_only():
                 exact.race(whole, self.narrow)
