@@ -27,7 +27,7 @@ from bench import consolidation_report, fragmented, grown, run, running, workloa
 from bench.peers import deletion, karpenter
 from catalog import catalogue as catalogues
 from solver import build as builds
-from solver import cluster, options, planner, snapshot
+from solver import cluster, consolidation, options, planner, snapshot
 from solver import plan as plans
 from solver.disruption import choice as choices
 
@@ -103,7 +103,7 @@ def ours(question: Question, limit: float, evictions: int | None) -> Json:
     answer: Json = {"first": first, "best": question.outcome(best, seconds)}
     wish = dataclasses.replace(question.asked, time_limit=limit)
     run_ = planner.Run(clock=question.clock)
-    more = planner.with_frontier(question.of, question.known, wish, run_, best)
+    more = consolidation.with_frontier(question.of, question.known, wish, run_, best)
     answer["frontier"] = [dataclasses.asdict(each) for each in more.frontier]
     if evictions is not None:
         answer["matched"] = question.outcome(*question.plan(limit * 0.95, max_evictions=evictions))

@@ -85,7 +85,10 @@ class Text:
 class Model(pydantic.BaseModel):
     """An object or a part of one that people write; fields are called as in the manifest, in snake case."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", alias_generator=alias_generators.to_camel)
+    # Parts of a model are built with it, not each by itself as well.
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", alias_generator=alias_generators.to_camel, defer_build=True
+    )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
 

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 
 from catalog import catalogue
 from solver import build as builds
-from solver import cluster, consolidation, digest, options
+from solver import cluster, digest, options
 from solver import plan as plans
 from solver.answer import BROKEN, REFUSED, params_of, searched
 from solver.answer import RejectedPlanError as RejectedPlanError
 from solver.answer import Run as Run
 from solver.answer import assembled as assembled
 from solver.answer import terms as terms
-from solver.consolidation import with_frontier as with_frontier
 from solver.search import engine, params
 from solver.snapshot import pending
 
@@ -38,6 +37,8 @@ def plan(of: cluster.Cluster, known: catalogue.Catalogue, asked: options.Options
     RejectedPlanError: when the checker refuses the plan found and the plain one to fall back on.
     """
     if asked.mode == "consolidate":
+        from solver import consolidation
+
         return consolidation.consolidated(of, known, asked, run)
     started = 0.0 if asked.deterministic else run.clock()
     waiting = pending.pending(of)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from catalog import region
-from solver import compare, planner
 from solver import plan as plans
+from solver import planner
 from solver import warm as earlier
 from solver.cli import errors, progress, question
 from solver.render import comparison, document, html, manifests, people
@@ -47,7 +47,9 @@ class Search:
         try:
             plan = planner.plan(cluster, known, options, self._run)
             if frontier:
-                plan = planner.with_frontier(cluster, known, options, self._run, plan)
+                from solver import consolidation
+
+                plan = consolidation.with_frontier(cluster, known, options, self._run, plan)
         except planner.RejectedPlanError as error:
             raise errors.Failed(str(error)) from error
         except region.UnknownRegionError as error:
@@ -56,6 +58,8 @@ class Search:
 
     def by_policy(self, asked: question.Question, policy: str) -> plans.Plan:
         """What another policy would do, judged."""
+        from solver import compare
+
         cluster, known, options = asked
         quiet = dataclasses.replace(self._run, warm=None, relax=False)
         plan = compare.plan(cluster, known, options, quiet, policy)

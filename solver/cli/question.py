@@ -59,8 +59,9 @@ def source(ctx: click.Context, given: Values) -> Ask:
 
 
 def _kept(cluster: clusters.Cluster) -> clusters.Cluster:
-    """A cluster that the garbage collector need not look through again: it stays until the program ends."""
+    """A cluster that the garbage collector need not look through again: it stays until the program ends, as all code does."""
     gc.freeze()
+    gc.enable()
     return cluster
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import shlex
 import sys
 import time
@@ -171,6 +172,8 @@ def solve(ctx: click.Context, /, **given: Any) -> None:
     """
     _refuse(given)
     given["present"] = int(time.time())
+    # Modules and manifests stay: the collector would look through all of it several times while it grows (`question`).
+    gc.disable()
     with progress.loading():
         from solver.cli import answers
     ask = question.source(ctx, given)

@@ -76,7 +76,7 @@ def frontier(of: cluster.Cluster) -> tuple[plan.Trade, ...]:
     asked = options.Options(mode="consolidate", now=worlds.NOW, time_limit=4.0, workers=1)
     run = planner.Run(clock=time.monotonic)
     best = planner.plan(of, b.SHELF, asked, run)
-    return planner.with_frontier(of, b.SHELF, asked, run, best).frontier
+    return consolidation.with_frontier(of, b.SHELF, asked, run, best).frontier
 
 
 def test_the_frontier_grows_in_saving_and_in_moves():
