@@ -9,13 +9,12 @@ import dataclasses
 from typing import Any
 
 from catalog import catalogue, flavor
-from crds import nodepool, ovhnodeclass
 from solver import build, cluster, options
+from tests.solver import builders
 
-GIB = 1 << 30
-ZONE = "topology.kubernetes.io/zone"
-HOSTNAME = "kubernetes.io/hostname"
-TYPE = "node.kubernetes.io/instance-type"
+GIB, ZONE, HOSTNAME, TYPE = builders.GIB, builders.ZONE, builders.HOSTNAME, builders.TYPE
+selector, within, term = builders.selector, builders.expression, builders.node_term
+pool, node_class, world = builders.pool, builders.node_class, builders.cluster
 ZONES = ("eu-west-par-a", "eu-west-par-b", "eu-west-par-c")
 
 FLAVORS = (
@@ -28,18 +27,6 @@ FLAVORS = (
 def shelf(*flavors: flavor.Flavor) -> catalogue.Catalogue:
     """A catalogue of these flavors."""
     return catalogue.Catalogue({each.name: each for each in flavors or FLAVORS}, "test")
-
-
-def selector(**labels: str) -> cluster.Selector:
-    return cluster.Selector(tuple(within(key, "In", value) for key, value in labels.items()))
-
-
-def within(key: str, operator: str, *values: str) -> cluster.Expression:
-    return cluster.Expression(key, operator, values)
-
-
-def term(*expressions: cluster.Expression) -> cluster.NodeTerm:
-    return cluster.NodeTerm(expressions)
 
 
 def near(key: str, **labels: str) -> cluster.PodTerm:
@@ -63,78 +50,11 @@ def pod(name: str, of: cluster.PodSpec | None = None, **fields: Any) -> cluster.
     return cluster.Pod(fields.pop("namespace", "default"), name, of or spec(), **fields)
 
 
-def pool(name: str = "general", **fields: Any) -> cluster.NodePool:
-    """
-    A NodePool.
-
-    `requirements`, `labels`, `taints`, `startupTaints`, `annotations` go to the template, `ready` and `deleting` to the
-    object, the rest (limits, weight, replicas) to the spec.
-    """
-    ready, deleting = fields.pop("ready", None), fields.pop("deleting", False)
-    template: dict[str, Any] = {
-        "metadata": {key: fields.pop(key) for key in ("labels", "annotations") if key in fields},
-        "spec": {
-            "nodeClassRef": {
-                "group": "karpenter.ovhcloud.sh",
-                "kind": "OVHNodeClass",
-                "name": fields.pop("node_class", "default"),
-            },
-            "requirements": fields.pop("requirements", []),
-            **{key: fields.pop(key) for key in ("taints", "startupTaints") if key in fields},
-        },
-    }
-    manifest = {
-        "apiVersion": "karpenter.sh/v1",
-        "kind": "NodePool",
-        "metadata": {"name": name},
-        "spec": {"template": template, **fields},
-    }
-    return cluster.NodePool(name, nodepool.NodePool.model_validate(manifest), ready, deleting)
-
-
-def node_class(name: str = "default", region: str = "EU-WEST-PAR", **fields: Any) -> cluster.NodeClass:
-    ready, deleting = fields.pop("ready", None), fields.pop("deleting", False)
-    manifest = {
-        "apiVersion": "karpenter.ovhcloud.sh/v1alpha1",
-        "kind": "OVHNodeClass",
-        "metadata": {"name": name},
-        "spec": {"serviceName": "0" * 32, "kubeId": "1", "region": region, **fields},
-    }
-    return cluster.NodeClass(name, ovhnodeclass.OVHNodeClass.model_validate(manifest), ready, deleting)
-
-
 def node(name: str, zone: str = ZONES[0], cpu: int = 4000, **fields: Any) -> cluster.Node:
     """A node with room for 110 pods; `labels` come on top of zone, hostname and flavor b3-16."""
     amounts = {"cpu": cpu, "memory": 16 * GIB, "pods": 110} | fields.pop("amounts", {})
     labels = {ZONE: zone, HOSTNAME: name, TYPE: "b3-16"} | fields.pop("labels", {})
     return cluster.Node(name, labels=labels, allocatable=amounts, capacity=amounts, **fields)
-
-
-def world(*objects: Any, **fields: Any) -> cluster.Cluster:
-    """A cluster of these objects (lists of them too); without a NodePool among them there is "general"."""
-    flat: list[Any] = []
-    for each in objects:
-        flat += each if isinstance(each, list) else [each]
-    found = cluster.Cluster(**fields)
-    homes: dict[type, Any] = {
-        cluster.Pod: found.pods,
-        cluster.Node: found.nodes,
-        cluster.NodeClaim: found.node_claims,
-        cluster.NodePool: found.node_pools,
-        cluster.NodeClass: found.node_classes,
-        cluster.DaemonSet: found.daemon_sets,
-        cluster.VolumeClaim: found.volume_claims,
-        cluster.Volume: found.volumes,
-        cluster.StorageClass: found.storage_classes,
-    }
-    for each in flat:
-        namespaced = isinstance(each, (cluster.Pod, cluster.DaemonSet, cluster.VolumeClaim))
-        homes[type(each)][f"{each.namespace}/{each.name}" if namespaced else each.name] = each
-    if not found.node_pools:
-        found.node_pools["general"] = pool()
-    if not found.node_classes:
-        found.node_classes["default"] = node_class()
-    return found
 
 
 def compiled(*objects: Any, flavors: tuple[flavor.Flavor, ...] = (), **asked: Any) -> build.Build:
