@@ -37,7 +37,8 @@ ALL_SPLIT = 1 << 30
 class Cell:
     """
     Offers of one cell as shapes and kinds, and its full patterns: kinds (P,), pods by shape (P, S). `large` are the kinds
-    with too many patterns; `holds` (S, K) is how many pods of a shape a node holds alone.
+    with too many patterns, `every` their full patterns, None where they were too many to be listed; `holds` (S, K) is how many
+    pods of a shape a node holds alone.
     """
 
     shapes: shapes.Shapes
@@ -45,7 +46,12 @@ class Cell:
     kind: Ints
     rows: Ints
     large: tuple[int, ...]
+    every: tuple[Ints | None, ...]
     holds: Ints
+
+    def patterns(self, kind: int) -> Ints | None:
+        """Full patterns (P, S) of a kind; None where they were too many to be listed."""
+        return self.every[self.large.index(kind)] if kind in self.large else self.rows[self.kind == kind]
 
     def holds_as(self, other: Cell) -> bool:
         """Whether nodes of each kind hold the same pods, by shape, as nodes of that kind in another cell."""
@@ -107,6 +113,16 @@ def ranges(problem: problems.Problem, spreads: Sequence[problems.Spread]) -> lis
     ]
 
 
+def together(cases: Sequence[Range]) -> Range:
+    """Whatever any of these cases allows."""
+    return Range(
+        min(case.least for case in cases),
+        max(case.most for case in cases),
+        np.max([case.extra for case in cases], axis=0),
+        np.min([case.needed for case in cases], axis=0),
+    )
+
+
 def _levels(problem: problems.Problem, spread: problems.Spread, nodes: int, exact: bool) -> list[tuple[int, int]]:
     """
     With so many new nodes: how many pods of a spread a node may hold on top of the skew and must hold at least. `exact` for all
@@ -165,6 +181,7 @@ def cell(
         for table in (small.field.requests, counts, company.apart, company.owner, company.member, company.most)
     )
     large: list[int] = []
+    every: list[Ints | None] = []
     kind_of: list[Ints] = [np.zeros(0, dtype=np.int64)]
     rows: list[Ints] = [np.zeros((0, len(counts)), dtype=np.int64)]
     for kind in range(len(small.field.cost)):
@@ -175,6 +192,7 @@ def cell(
         found = known[key]
         if found is None or len(found) > few:
             large.append(kind)
+            every.append(found)
             continue
         if part.needed.any():
             found = found[(found @ company.member >= part.needed).all(axis=1)]
@@ -184,7 +202,7 @@ def cell(
     keep = np.arange(len(kinds)) if dominated else _undominated(problem, small.field, kinds, table)
     holds = np.minimum(fields.capacity(small.field), counts[:, None]).astype(np.int64)
     holds[company.apart.diagonal()] = np.minimum(holds[company.apart.diagonal()], 1)
-    return Cell(small, company, kinds[keep], table[keep], tuple(large), holds)
+    return Cell(small, company, kinds[keep], table[keep], tuple(large), tuple(every), holds)
 
 
 def _most(problem: problems.Problem, offer: int, *, soft: bool) -> Ints:

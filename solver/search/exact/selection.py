@@ -20,14 +20,10 @@ from ortools.sat.python import cp_model
 from solver import problem as problems
 from solver.model import blocks, objective, stopping, variables
 from solver.model.blocks import exclusion as exclusions
-from solver.search.exact import contents, exhaust, likeness
+from solver.search.exact import contents, exhaust, fitting, likeness
 from solver.search.packing import shapes
 
 Ints = NDArray[np.int64]
-
-PACK_SECONDS = 0.2
-"""Deterministic seconds for putting pods of one cell onto the nodes that the model bought there."""
-
 
 Kinds = Mapping[int, tuple[int, int]]
 """Kinds of node by offer, as some cells have them: cell and kind."""
@@ -43,15 +39,6 @@ class Clock:
     spend: Callable[[float], None]
     seed: int
     stop: Callable[[], bool]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Clash:
-    """So many pods by shape (S,) do not fit onto so many nodes by kind (K,) in a cell, however they are put."""
-
-    cell: int
-    pods: Ints
-    nodes: Ints
 
 
 class Model:
@@ -94,7 +81,8 @@ class Model:
         self._limit()
         self._charge()
         self.guessed = any(cell.large for cell in cells)
-        self.clashes: list[Clash] = []
+        self.clashes: list[fitting.Clash] = []
+        self.avoided: list[fitting.Clash] = []
         self.solver = cp_model.CpSolver()
 
     def _buy(self, cell: contents.Cell, place: variables.Place) -> None:
@@ -196,26 +184,45 @@ class Model:
         for term, number in zip(self.terms, numbers, strict=True):
             self.model.add(term.total.expr <= number)
 
-    def avoid(self, clashes: Iterable[Clash]) -> None:
-        """Of some shape fewer pods than clash, or of some kind more nodes, in that cell and in all with the same room."""
+    def avoid(self, clashes: Iterable[fitting.Clash]) -> None:
+        """Nothing that clashes, in that cell and in all with the same room."""
         for clash in clashes:
+            self.avoided.append(clash)
             for index, cell in enumerate(self.cells):
-                if cell.holds_as(self.cells[clash.cell]):
-                    self._avoid(clash, index)
+                if not cell.holds_as(self.cells[clash.cell]):
+                    continue
+                if clash.worth is None:
+                    self._fewer(clash, index)
+                else:
+                    self._worth(clash.worth, index)
 
-    def _avoid(self, clash: Clash, index: int) -> None:
-        cell, place = self.cells[index], self.variables.slots[index]
+    def _fewer(self, clash: fitting.Clash, index: int) -> None:
+        """Of some shape fewer pods than clash, or more nodes as large as some kind."""
         ways = []
         for shape in np.flatnonzero(clash.pods).tolist():
             fewer = self.model.new_bool_var("")
-            pods = [v for c, v in place.pods.items() if cell.shapes.index[c] == shape]
-            self.model.add(sum(pods) <= int(clash.pods[shape]) - 1).only_enforce_if(fewer)
+            self.model.add(sum(self._pods(index, shape)) <= int(clash.pods[shape]) - 1).only_enforce_if(fewer)
             ways.append(fewer)
-        for kind, nodes in self.nodes[index].items():
-            more = self.model.new_bool_var("")
-            self.model.add(nodes >= int(clash.nodes[kind]) + 1).only_enforce_if(more)
-            ways.append(more)
+        for chain in fitting.chains(self.cells[index]):
+            for first in range(len(chain)):
+                larger = [k for k in chain[first:] if k in self.nodes[index]]
+                more = self.model.new_bool_var("")
+                nodes = sum(self.nodes[index][k] for k in larger)
+                self.model.add(nodes >= int(clash.nodes[chain[first:]].sum()) + 1).only_enforce_if(more)
+                ways.append(more)
         self.model.add_bool_or(ways)
+
+    def _worth(self, worth: Ints, index: int) -> None:
+        """Pods of a cell are worth no more than what its nodes can hold is."""
+        most = fitting.most(self.cells[index], worth)
+        pods = [(v, int(w)) for shape, w in enumerate(worth) if w for v in self._pods(index, shape)]
+        nodes = [(n, int(most[k])) for k, n in self.nodes[index].items()]
+        self.model.add(_weighted(pods) <= _weighted(nodes))
+
+    def _pods(self, index: int, shape: int) -> list[cp_model.IntVar]:
+        """Pods of a shape in a cell, by class."""
+        of = self.cells[index].shapes.index
+        return [v for c, v in self.variables.slots[index].pods.items() if of[c] == shape]
 
     def between(self, part: contents.Range) -> None:
         """So many new nodes."""
@@ -237,12 +244,13 @@ class Model:
             self.named[name] = self.model.new_int_var(0, len(self.cells) * int(self.problem.counts.sum()), "")
             self.model.add(self.named[name] == sum(numbers))
 
-    def within(self, fleet: Fleet) -> None:
-        """No more new nodes of each kind than these; takes the place of what was said before."""
+    def within(self, fleet: Fleet | None) -> None:
+        """No more new nodes of each kind than these (None: any number); takes the place of what was said before."""
+        most = len(self.cells) * int(self.problem.counts.sum())
         for name, number in self.named.items():
             domain = self.model.proto.variables[number.index].domain
             domain.clear()
-            domain.extend([0, fleet[name]])
+            domain.extend([0, most if fleet is None else fleet[name]])
 
     def beyond(self, fleet: Fleet) -> None:
         """Of some kind more new nodes than these."""
@@ -256,6 +264,10 @@ class Model:
     def fleet(self) -> Fleet:
         """What the solution found buys."""
         return +collections.Counter({name: self.solver.value(number) for name, number in self.named.items()})
+
+    def fleet_size(self) -> int:
+        """How many new nodes the solution found buys."""
+        return sum(self.solver.value(u) for bought in self.bought for u, _ in bought)
 
     def first(self, clock: Clock, least: Sequence[int], reached: Sequence[int]) -> tuple[int, ...] | None:
         """
@@ -330,13 +342,12 @@ class Model:
                 pods[c] = value(v)
             kind = np.repeat(np.array([k for _, k in bought], dtype=np.int64), [value(u) for u, _ in bought])
             if any(value(u) for u, _ in bought[len(used) :]):
-                packed = _packed(cell, kind, cell.shapes.sums(pods), np.zeros_like(needed))
+                packed = fitting.packed(cell, kind, cell.shapes.sums(pods), np.zeros_like(needed))
                 if packed is not None and not len(packed):
-                    least = _least(cell, kind, cell.shapes.sums(pods))
-                    self.clashes.append(Clash(index, least, np.bincount(kind, minlength=len(cell.shapes.field.cost))))
+                    self.clashes.append(fitting.clash(index, cell, kind, cell.shapes.sums(pods)))
                     continue
                 if packed is not None and needed.any():
-                    packed = _packed(cell, kind, cell.shapes.sums(pods), needed)
+                    packed = fitting.packed(cell, kind, cell.shapes.sums(pods), needed)
                 if packed is None or not len(packed):
                     undecided = True
                     continue
@@ -348,64 +359,6 @@ class Model:
         if undecided or self.clashes:
             return None
         return problems.Solution(new=exhaust.bought(self.problem, new), placed=placed)
-
-
-def _packed(cell: contents.Cell, kind: Ints, pods: Ints, needed: Ints) -> Ints | None:
-    """
-    Pods of each shape (S,) on nodes of these kinds (M,), with at least `needed` of each spread on each: (M, S), no rows where
-    that is not possible, None where nothing was decided in time.
-    """
-    model, field, company = cp_model.CpModel(), cell.shapes.field, cell.company
-    table = [
-        [model.new_int_var(0, min(int(pods[s]), int(cell.holds[s, k])), "") for s in range(len(pods))] for k in kind
-    ]
-    for s in range(len(pods)):
-        model.add(sum(row[s] for row in table) == int(pods[s]))
-    for row, k in zip(table, kind, strict=True):
-        for r in range(field.requests.shape[1]):
-            model.add(
-                cp_model.LinearExpr.weighted_sum(row, field.requests[:, r].astype(int).tolist())
-                <= int(field.room[k, r])
-            )
-        there = [model.new_bool_var("") for _ in row]
-        for s, literal in enumerate(there):
-            model.add(row[s] <= int(cell.holds[s, k]) * literal)
-        for one, other in itertools.combinations(range(len(pods)), 2):
-            if company.apart[one, other]:
-                model.add_bool_or([~there[one], ~there[other]])
-        for rule, most in enumerate(company.most.tolist()):
-            for owner in np.flatnonzero(company.owner[:, rule]):
-                counted = sum(row[s] for s in np.flatnonzero(company.member[:, rule]))
-                model.add(counted <= most).only_enforce_if(there[owner])
-            if needed[rule]:
-                model.add(sum(row[s] for s in np.flatnonzero(company.member[:, rule])) >= int(needed[rule]))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False
-    solver.parameters.max_deterministic_time = PACK_SECONDS
-    status = solver.solve(model)
-    if status == cp_model.INFEASIBLE:
-        return np.zeros((0, len(pods)), dtype=np.int64)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
-    return np.array([[solver.value(v) for v in row] for row in table], dtype=np.int64).reshape(len(kind), len(pods))
-
-
-def _least(cell: contents.Cell, kind: Ints, pods: Ints) -> Ints:
-    """Of pods (S,) that do not fit onto these nodes (M,) as few as still do not, the smallest left out first."""
-    pods = pods.copy()
-    field = cell.shapes.field
-    size = (field.requests / np.maximum(field.room.max(axis=0), 1.0)).max(axis=1)
-    for shape in np.argsort(size, kind="stable").tolist():
-        low, high = 0, int(pods[shape])
-        while low < high:
-            pods[shape] = (low + high) // 2
-            packed = _packed(cell, kind, pods, np.zeros_like(cell.company.most))
-            low, high = (
-                (low, int(pods[shape])) if packed is not None and not len(packed) else (int(pods[shape]) + 1, high)
-            )
-        pods[shape] = high
-    return pods
 
 
 def _weighted(terms: Sequence[tuple[cp_model.IntVar, int]]) -> cp_model.LinearExpr:

@@ -12,6 +12,7 @@ bound, and whether the solution holds is looked at here before it bounds anythin
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,9 +21,9 @@ from ortools.sat.python import cp_model
 from solver import evaluate
 from solver import problem as problems
 from solver.model import objective, sizing
-from solver.search.exact import contents, selection
+from solver.search.exact import contents, fitting, selection
 
-FEW = ((60, 0.5), (600, 1.0))
+FEW = ((150, 0.5), (1000, 1.0))
 """
 Most patterns of one kind of node that the model chooses from, first and then, and the share of the work left after which no
 other model with so many is begun. Other kinds are taken as sums of room, and each model is told of what clashed in those before.
@@ -85,13 +86,11 @@ class _Whole:
         kept: Sequence[int] | None = None,
     ) -> None:
         self.problem, self.known, self.clock, self.tell = problem, known, clock, tell
-        self.dominated = kept is not None
         self.groups = contents.groups(problem, kept)
         roomy = sizing.roomy(problem, self.groups)
         self.ceiling: int | None = None
         self.best: problems.Solution | None = None
         self.met = False
-        self.floor = 0
         simpler = sizing.without_domains(problem)
         mine = sorted(int(o) for offers in self.groups for o in offers)
         self.simpler = None if simpler is None else _Whole(simpler, known, clock, tell, mine)
@@ -112,42 +111,62 @@ class _Whole:
             least = first
         self.met = least[-2] <= objective.least(self.problem)[-2]
         self._hear(least)
-        _, spreads = self._all_nodes()
         if self.simpler is not None:
             self.simpler.met = self.met
-        if spreads:
-            self.floor = (self.simpler or self)._glance(least)
-        low: int | None = None
-        for part in contents.ranges(self.problem, spreads):
-            self._hear(least)
-            if self.ceiling is not None and max(self.floor, part.least * self._cheapest()) >= self.ceiling:
-                break
-            if not self._roomy_enough(part.most):
-                continue
-            found = self._cost(least, spreads, part)
-            if found is None:
-                return Answer(self.best, least, self.floor or None)
-            low = found if low is None else min(low, found)
+        low = self._by_case(least)
         known = [each for each in (low, self.ceiling) if each is not None]
         return Answer(self.best, least, min(known, default=None))
 
-    def _cost(self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range) -> int | None:
+    def _by_case(self, numbers: tuple[int, ...]) -> int | None:
+        """
+        A bound on the cost, None without one. Cases are looked at together without rules over domains first, and taken apart
+        where that does not refuse them: the one that its solution is of, those before and those after it. Those with the lowest
+        bound come first.
+        """
+        spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
+        cases = [each for each in contents.ranges(self.problem, spreads) if self._roomy_enough(each.most)]
+        waiting = [(0, len(cases), 0)]
+        least = NEVER
+        while waiting:
+            low, many, first = heapq.heappop(waiting)
+            some = cases[first : first + many]
+            self._hear(numbers)
+            if not some or (self.ceiling is not None and low >= self.ceiling):
+                continue
+            part = contents.together(some)
+            low = max(low, part.least * self._cheapest())
+            if self.clock.stop():
+                return min(low, least) or None
+            if many == 1:
+                least = min(least, self._cost(numbers, spreads, part, low) or low)
+                continue
+            low, nodes = (self.simpler or self)._glance(numbers, spreads, part, low)
+            at = next(
+                (i for i, each in enumerate(some) if nodes is not None and each.least <= nodes <= each.most), many // 2
+            )
+            for start, end in ((0, at), (at, at + 1), (at + 1, many)):
+                heapq.heappush(waiting, (low, end - start, first + start))
+        return least if least < NEVER else None
+
+    def _cost(
+        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range, low: int
+    ) -> int | None:
         """
         A bound on the cost in a range of numbers of nodes, None without one; a valid solution that is found becomes `best`. First
         with few patterns, told of what clashed where sums of room promised too much, then with more.
         """
-        low = self.floor
-        clashes: list[selection.Clash] = []
+        clashes: list[fitting.Clash] = []
         for few, share in FEW:
             if self.clock.stop():
                 return low or None
             enough = self.clock.left() * (1 - share)
             cells = self._cells(spreads, part, few, soft=True)
-            low, done = self._fleets(numbers, spreads, part, self._model(numbers, cells, part))
+            model = self._model(numbers, cells, part, clashes)
+            low, done = self._fleets(numbers, spreads, part, model, low)
             if done:
                 return low
             while not self.clock.stop():
-                model = self._model(numbers, cells, part, clashes)
+                self._hear(numbers)
                 status, cost, low = self._sliced(model, low, spreads)
                 if status == cp_model.INFEASIBLE:
                     return self.ceiling if self.ceiling is not None else NEVER
@@ -157,9 +176,10 @@ class _Whole:
                     return low or None
                 if not model.clashes:
                     break
-                clashes += model.clashes
+                model.avoid(model.clashes)
                 if self.clock.left() < enough:
                     break
+            clashes = model.avoided
         return low or None
 
     def _model(
@@ -167,11 +187,13 @@ class _Whole:
         numbers: tuple[int, ...],
         cells: Sequence[contents.Cell],
         part: contents.Range,
-        clashes: Sequence[selection.Clash] = (),
+        clashes: Sequence[fitting.Clash] = (),
+        *,
+        spare: bool = False,
     ) -> selection.Model:
         """The model of a range of numbers of nodes, for solutions that reach these numbers before the cost."""
         self._hear(numbers)
-        model = selection.Model(self.problem, self.roomy, cells, spare=self.dominated)
+        model = selection.Model(self.problem, self.roomy, cells, spare=spare)
         model.avoid(clashes)
         model.fix(numbers)
         model.between(part)
@@ -198,32 +220,35 @@ class _Whole:
         status, cost, bound = model.cheapest(low, high, self.clock)
         return status, cost, max(low, bound)
 
-    def _glance(self, numbers: tuple[int, ...]) -> int:
-        """A bound on the cost whatever spreads over hostnames there are, from one model with few patterns."""
-        every, spreads = self._all_nodes()
-        if self.clock.stop():
-            return self.floor
-        model = self._model(numbers, self._cells(spreads, every, FEW[0][0], soft=True), every)
+    def _glance(
+        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range, low: int
+    ) -> tuple[int, int | None]:
+        """A bound on the cost in a range of numbers of nodes, from one model, and the number of nodes that it found best."""
+        model = self._model(numbers, self._cells(spreads, part, FEW[0][0], soft=True, dominated=False), part)
         high = NEVER if self.ceiling is None else self.ceiling - 1
-        if self.floor > high:
-            return high + 1
+        if low > high:
+            return low, None
         clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GLANCE)
-        status, cost, low = model.cheapest(self.floor, high, clock)
+        status, cost, bound = model.cheapest(low, high, clock)
         if status == cp_model.INFEASIBLE:
-            return high + 1
-        solution = None if cost is None else model.solution(every.needed)
+            return high + 1, None
+        solution = None if cost is None else model.solution(part.needed)
         if solution is not None:
             self.tell(solution)
-        return max(self.floor, low)
+        return max(low, bound), None if cost is None else model.fleet_size()
 
     def _fleets(
-        self, numbers: tuple[int, ...], spreads: Sequence[problems.Spread], part: contents.Range, model: selection.Model
+        self,
+        numbers: tuple[int, ...],
+        spreads: Sequence[problems.Spread],
+        part: contents.Range,
+        model: selection.Model,
+        low: int,
     ) -> tuple[int, bool]:
         """
         Fleets that would do without rules over domains, the cheapest first: which zones their nodes belong into, if there are
         such, takes a moment each. A bound on the cost, and whether nothing better than what is known by now is left.
         """
-        low = self.floor
         if self.simpler is None:
             return low, False
         high = NEVER if self.ceiling is None else self.ceiling - 1
@@ -235,9 +260,10 @@ class _Whole:
             return high + 1, True
         if self._takes(model, cost, numbers, part) and status == cp_model.OPTIMAL:
             return bound, True
+        model.avoid(model.clashes)
         low = max(low, bound)
-        cells = self.simpler._cells(spreads, part, FEW[0][0], soft=True)
-        below = self.simpler._model(numbers, cells, part)
+        cells = self.simpler._cells(spreads, part, FEW[0][0], soft=True, dominated=True)
+        below = self.simpler._model(numbers, cells, part, spare=True)
         kinds = {
             int(offer): (index, kind)
             for index, cell in enumerate(cells)
@@ -262,6 +288,7 @@ class _Whole:
             if not self._of_fleet(numbers, part, model, fleet, low):
                 break
             below.beyond(fleet)
+        model.within(None)
         return low, False
 
     def _of_fleet(
@@ -282,12 +309,6 @@ class _Whole:
                 continue
             return status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
         return False
-
-    def _all_nodes(self) -> tuple[contents.Range, list[problems.Spread]]:
-        """Any number of nodes, whatever spreads over hostnames allow then; and these spreads."""
-        spreads = [s for s in self.problem.spreads if s.topology == problems.HOST and s.owners.any()]
-        total = np.array([contents.pods_of(self.problem, s.group) for s in spreads], dtype=np.int64)
-        return contents.Range(0, int(self.problem.counts.sum()), total, np.zeros_like(total)), spreads
 
     def _roomy_enough(self, nodes: int) -> bool:
         """Whether so many of the largest nodes, with what is there, have room for all pods that have to be placed."""
@@ -321,7 +342,7 @@ class _Whole:
     def _first(self) -> tuple[int, ...] | None:
         """The least numbers before the cost, with what is hard of the rules inside nodes; None when time was short."""
         numbers: tuple[int, ...] | None = None
-        clashes: list[selection.Clash] = []
+        clashes: list[fitting.Clash] = []
         least, reached = objective.least(self.problem), objective.numbers(self.known())[:-1]
         for few, share in FEW:
             enough = self.clock.left() * (1 - share)
@@ -343,9 +364,15 @@ class _Whole:
         return least + self.problem.node_charge
 
     def _cells(
-        self, spreads: Sequence[problems.Spread], part: contents.Range, few: int, *, soft: bool
+        self,
+        spreads: Sequence[problems.Spread],
+        part: contents.Range,
+        few: int,
+        *,
+        soft: bool,
+        dominated: bool = False,
     ) -> list[contents.Cell]:
-        """All cells with their patterns."""
+        """All cells with their patterns, those that a cheaper kind holds too only where `dominated` ones are wanted."""
         return [
             contents.cell(
                 self.problem,
@@ -356,7 +383,7 @@ class _Whole:
                 soft=soft,
                 met=self.met,
                 known=self.patterns,
-                dominated=self.dominated,
+                dominated=dominated,
             )
             for each in self.groups
         ]

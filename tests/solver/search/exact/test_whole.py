@@ -10,7 +10,7 @@ import pytest
 from solver import build, evaluate
 from solver import problem as problems
 from solver.model import sizing
-from solver.search.exact import contents, likeness, selection, whole
+from solver.search.exact import contents, fitting, likeness, selection, whole
 from tests.solver import brute, random_problems, tiny
 from tests.solver.build import random_clusters
 from tests.solver.rules import world
@@ -70,7 +70,7 @@ def test_what_clashes(first: int, monkeypatch: pytest.MonkeyPatch):
     told: set[int] = set()
     real = selection.Model.avoid
 
-    def avoid(model: selection.Model, clashes: list[selection.Clash]) -> None:
+    def avoid(model: selection.Model, clashes: list[fitting.Clash]) -> None:
         told.update(map(id, clashes))
         real(model, clashes)
 
