@@ -138,3 +138,17 @@ def spec(name: str = "pool", flavor: str = "b3-8", desired: int = 2, **more: Any
 def rules_of(of: types.NodePoolSpec) -> rules.Creation:
     """The creation that a client's request becomes."""
     return rules.creation(of.body())
+
+
+def create(sim: state.Simulation, index: int = 0, **body: Any) -> model.Pool:
+    """A pool of two b3-8 in a cluster, by its index; fields of the request come on top."""
+    cluster = list(sim.world.clusters.values())[index]
+    body = {"name": "pool", "flavorName": "b3-8", "desiredNodes": 2} | body
+    if cluster.zones:
+        body.setdefault("availabilityZones", [cluster.zones[0]])
+    return sim.create_pool(cluster.id, rules.creation(body))
+
+
+def update(sim: state.Simulation, pool: model.Pool, **body: Any) -> None:
+    """Change a pool."""
+    sim.update_pool(pool.cluster_id, pool.id, rules.update(body))

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from controller.simulator import model, rules, state, store
 from tests.controller.simulator import running
 
-FLAVORS = ("b3-8", "c3-16", "l40s-90")
-
-
-def _create(sim: state.Simulation, index: int = 0, **body: Any) -> model.Pool:
-    cluster = list(sim.world.clusters.values())[index]
-    body = {"name": "pool", "flavorName": "b3-8", "desiredNodes": 2} | body
-    if cluster.zones:
-        body.setdefault("availabilityZones", [cluster.zones[0]])
-    return sim.create_pool(cluster.id, rules.creation(body))
-
-
-def _update(sim: state.Simulation, pool: model.Pool, **body: Any) -> None:
-    sim.update_pool(pool.cluster_id, pool.id, rules.update(body))
-
 
 def _grown(sim: state.Simulation, **body: Any) -> model.Pool:
     """A pool whose nodes are all ready."""
-    pool = _create(sim, **body)
+    pool = running.create(sim, **body)
     sim.advance(sim.world.now + 5000)
     assert pool.status == "READY"
     return pool
@@ -48,7 +30,7 @@ def sim() -> state.Simulation:
 
 def test_a_pool_installs_and_becomes_ready(sim: state.Simulation) -> None:
     """Records at once, machines later, the Node object before READY, the pool last."""
-    pool = _create(sim)
+    pool = running.create(sim)
     seen = [(pool.status, sorted(_states(sim, pool)))]
     joined_before_ready = False
     while sim.next_event is not None:
@@ -70,7 +52,7 @@ def test_a_pool_installs_and_becomes_ready(sim: state.Simulation) -> None:
 
 def test_an_empty_pool_is_ready_soon_and_can_be_deleted(sim: state.Simulation) -> None:
     """Zero nodes are allowed; deletion of an empty pool is the same call."""
-    pool = _create(sim, desiredNodes=0)
+    pool = running.create(sim, desiredNodes=0)
     sim.advance(sim.world.now + 5)
     assert pool.status == "READY"
 
@@ -83,7 +65,7 @@ def test_an_empty_pool_is_ready_soon_and_can_be_deleted(sim: state.Simulation) -
 def test_gpus_take_more_than_forty_minutes(sim: state.Simulation) -> None:
     """As measured on T1 and T2; their resource shows only where a device plugin runs."""
     sim.world.timings.gpu_plugin = 90.0
-    pool = _create(sim, flavorName="l40s-90", desiredNodes=1)
+    pool = running.create(sim, flavorName="l40s-90", desiredNodes=1)
     sim.advance(sim.world.now + 2400)
     assert _states(sim, pool) == ["INSTALLING"]
 
@@ -100,11 +82,11 @@ def test_lowering_without_a_list_removes_the_newest(sim: state.Simulation) -> No
     """The last created go first."""
     pool = _grown(sim, desiredNodes=2)
     old = [node.id for node in sim.nodes(pool.id)]
-    _update(sim, pool, desiredNodes=4)
+    running.update(sim, pool, desiredNodes=4)
     assert pool.status == "UPSCALING"
     sim.advance(sim.world.now + 400)
 
-    _update(sim, pool, desiredNodes=2)
+    running.update(sim, pool, desiredNodes=2)
 
     assert pool.status == "DOWNSCALING"
     assert [node.id for node in sim.nodes(pool.id) if not node.leaving] == old
@@ -120,7 +102,7 @@ def test_listed_nodes_go_whatever_their_age(sim: state.Simulation, form: str) ->
     oldest = min(sim.nodes(pool.id), key=lambda node: node.id)
     name = form.format(id=oldest.id, instance=oldest.instance_id)
 
-    _update(sim, pool, desiredNodes=2, nodesToRemove=[name])
+    running.update(sim, pool, desiredNodes=2, nodesToRemove=[name])
 
     assert [node.id for node in sim.nodes(pool.id) if node.leaving] == [oldest.id]
 
@@ -130,7 +112,7 @@ def test_a_listed_node_without_a_lower_size_is_replaced(sim: state.Simulation) -
     pool = _grown(sim, desiredNodes=2)
     first = sim.nodes(pool.id)[0]
 
-    _update(sim, pool, nodesToRemove=[first.id])
+    running.update(sim, pool, nodesToRemove=[first.id])
 
     assert sorted(_states(sim, pool)) == ["DELETING", "INSTALLING", "READY"]
 
@@ -141,25 +123,25 @@ def test_unknown_nodes_to_remove_are_a_switch(sim: state.Simulation) -> None:
     newest = max(sim.nodes(pool.id), key=lambda node: (node.created_at, node.id))
     sim.world.habits.unknown_node_to_remove = "refuse"
     with pytest.raises(model.Refusal, match="'nobody' is not a node of this node pool"):
-        _update(sim, pool, desiredNodes=1, nodesToRemove=["nobody"])
+        running.update(sim, pool, desiredNodes=1, nodesToRemove=["nobody"])
     assert pool.desired == 2
 
     sim.world.habits.unknown_node_to_remove = "ignore"
-    _update(sim, pool, desiredNodes=1, nodesToRemove=["nobody"])
+    running.update(sim, pool, desiredNodes=1, nodesToRemove=["nobody"])
 
     assert newest.leaving
 
 
 def test_removal_of_an_installing_node_is_a_switch(sim: state.Simulation) -> None:
     """Whether provisioning can be called off is not known."""
-    pool = _create(sim)
+    pool = running.create(sim)
     first, second = sim.nodes(pool.id)
     sim.world.habits.installing_node_removal = "refuse"
     with pytest.raises(model.Refusal, match="Cannot remove a node of NodePool"):
-        _update(sim, pool, desiredNodes=1, nodesToRemove=[first.id])
+        running.update(sim, pool, desiredNodes=1, nodesToRemove=[first.id])
 
     sim.world.habits.installing_node_removal = "accept"
-    _update(sim, pool, desiredNodes=1, nodesToRemove=[first.id])
+    running.update(sim, pool, desiredNodes=1, nodesToRemove=[first.id])
     sim.advance(sim.world.now + 5000)
 
     assert [node.id for node in sim.nodes(pool.id)] == [second.id]
@@ -168,15 +150,15 @@ def test_removal_of_an_installing_node_is_a_switch(sim: state.Simulation) -> Non
 
 def test_a_busy_pool_cannot_be_deleted(sim: state.Simulation) -> None:
     """Refused while INSTALLING, UPSCALING and DOWNSCALING."""
-    pool = _create(sim)
+    pool = running.create(sim)
     for _ in range(2):
         with pytest.raises(model.Refusal, match=f"NodePool status is {pool.status}") as caught:
             sim.delete_pool(pool.cluster_id, pool.id)
         assert (caught.value.status, caught.value.kind) == (400, "Client::BadRequest")
         sim.advance(sim.world.now + 5000)
-        _update(sim, pool, desiredNodes=3)
+        running.update(sim, pool, desiredNodes=3)
     sim.advance(sim.world.now + 5000)
-    _update(sim, pool, desiredNodes=2)
+    running.update(sim, pool, desiredNodes=2)
     with pytest.raises(model.Refusal, match="NodePool status is DOWNSCALING"):
         sim.delete_pool(pool.cluster_id, pool.id)
 
@@ -190,7 +172,7 @@ def test_a_deleted_pool_says_ready_then_deleting_then_nothing(sim: state.Simulat
 
     assert pool.status == "READY"
     with pytest.raises(model.Refusal, match="DELETING"):
-        _update(sim, pool, desiredNodes=3)
+        running.update(sim, pool, desiredNodes=3)
     sim.advance(sim.world.now + 3)
     assert pool.status == "DELETING"
     sim.advance(sim.world.now + 120)
@@ -202,14 +184,14 @@ def test_a_deleted_pool_says_ready_then_deleting_then_nothing(sim: state.Simulat
 def test_no_stock_leaves_the_node_in_its_state_and_the_pool_scaling(sim: state.Simulation) -> None:
     """Not an HTTP error: a state. The request is withdrawn by lowering the size, then the pool can be deleted."""
     sim.world.stock["b3-8@nova"] = 1
-    pool = _create(sim)
+    pool = running.create(sim)
     sim.advance(sim.world.now + 299)
 
     assert sorted(_states(sim, pool)) == ["FLAVOR_OUT_OF_STOCK_ERROR", "READY"]
     assert pool.status == "INSTALLING"
     stuck = next(node for node in sim.nodes(pool.id) if node.status == model.OUT_OF_STOCK)
     assert stuck.instance_id is None
-    _update(sim, pool, desiredNodes=1, nodesToRemove=[stuck.id])
+    running.update(sim, pool, desiredNodes=1, nodesToRemove=[stuck.id])
     sim.advance(sim.world.now + 1)
     assert pool.status == "READY"
     assert sim.world.stock["b3-8@nova"] == 0
@@ -219,7 +201,7 @@ def test_stock_that_comes_back_is_taken(sim: state.Simulation) -> None:
     """MKS is assumed to try again by itself."""
     sim.world.stock["b3-8@nova"] = 0
     sim.world.habits.stuck_pool = "ERROR"
-    pool = _create(sim, desiredNodes=1)
+    pool = running.create(sim, desiredNodes=1)
     sim.advance(sim.world.now + 300)
     assert (pool.status, _states(sim, pool)) == ("ERROR", ["FLAVOR_OUT_OF_STOCK_ERROR"])
 
@@ -233,8 +215,8 @@ def test_stock_is_counted_by_zone() -> None:
     """Another zone of the region still has some."""
     sim = running.simulation(running.THREE_ZONES)
     sim.world.stock["b3-8@eu-west-par-a"] = 0
-    first = _create(sim, name="a")
-    second = _create(sim, name="b", availabilityZones=["eu-west-par-b"])
+    first = running.create(sim, name="a")
+    second = running.create(sim, name="b", availabilityZones=["eu-west-par-b"])
     sim.advance(sim.world.now + 5000)
 
     assert set(_states(sim, first)) == {"FLAVOR_OUT_OF_STOCK_ERROR"}
@@ -256,18 +238,18 @@ def test_a_request_beyond_the_quota_is_refused_as_a_whole(quota: model.Quota, ki
     sim.world.quotas[running.ONE_ZONE] = quota
 
     with pytest.raises(model.Refusal, match=f"Insufficient{kind}Quota") as caught:
-        _create(sim, flavorName="b2-7", desiredNodes=3)
+        running.create(sim, flavorName="b2-7", desiredNodes=3)
     assert caught.value.status == 412
     assert sim.world.pools == {}
-    pool = _create(sim, flavorName="b2-7", desiredNodes=2)
+    pool = running.create(sim, flavorName="b2-7", desiredNodes=2)
     with pytest.raises(model.Refusal, match=f"Insufficient{kind}Quota"):
-        _update(sim, pool, desiredNodes=3)
+        running.update(sim, pool, desiredNodes=3)
     assert pool.desired == 2
 
 
 def test_quota_that_is_gone_when_the_machine_is_made_shows_on_the_node(sim: state.Simulation) -> None:
     """The other form in which users met it: accepted by the call, refused later."""
-    pool = _create(sim, desiredNodes=1)
+    pool = running.create(sim, desiredNodes=1)
     sim.world.quotas[running.ONE_ZONE].other_cores = 2000
 
     sim.advance(sim.world.now + 299)
@@ -278,7 +260,7 @@ def test_quota_that_is_gone_when_the_machine_is_made_shows_on_the_node(sim: stat
 def test_a_node_that_never_joins_stays_installing(sim: state.Simulation) -> None:
     """It has a machine, costs money and keeps its pool from being deleted."""
     sim.world.stillborn.append({"count": 1})
-    pool = _create(sim)
+    pool = running.create(sim)
     sim.advance(sim.world.now + 100_000)
 
     assert sorted(_states(sim, pool)) == ["INSTALLING", "READY"]
@@ -378,7 +360,7 @@ def test_deletion_of_a_single_node_is_a_switch(sim: state.Simulation) -> None:
 def test_senseless_creations_are_refused(sim: state.Simulation, body: dict[str, Any], message: str) -> None:
     """Each with a sentence, and nothing is made."""
     with pytest.raises(model.Refusal, match=message):
-        _create(sim, **body)
+        running.create(sim, **body)
     assert sim.world.pools == {}
     assert sim.world.agenda == []
 
@@ -396,27 +378,27 @@ def test_a_three_zone_region_wants_exactly_one_zone(zones: list[str], message: s
     sim = running.simulation(running.THREE_ZONES)
 
     with pytest.raises(model.Refusal, match=message):
-        _create(sim, availabilityZones=zones)
+        running.create(sim, availabilityZones=zones)
 
 
 def test_names_are_unique_and_pools_are_limited(sim: state.Simulation) -> None:
     """A duplicate is a conflict; how many pools a cluster takes is a switch."""
-    _create(sim)
+    running.create(sim)
     with pytest.raises(model.Refusal, match="already exists") as caught:
-        _create(sim)
+        running.create(sim)
     assert caught.value.status == 409
-    assert _create(sim, name=None).name.startswith("nodepool-")
+    assert running.create(sim, name=None).name.startswith("nodepool-")
     sim.world.habits.pools_per_cluster = 2
     with pytest.raises(model.Refusal, match="has 2 node pools already"):
-        _create(sim, name="third")
+        running.create(sim, name="third")
 
 
 def test_defaults_are_the_documented_ones(sim: state.Simulation) -> None:
     """One node, 0 to 100, 5 with anti-affinity; monthly billing for the second generation only."""
     sim.world.habits.restricted_labels = "dropped"
     pool = sim.create_pool(next(iter(sim.world.clusters)), rules.creation({"flavorName": "b3-8"}))
-    together = _create(sim, name="apart", antiAffinity=True, monthlyBilled=True, flavorName="b2-7")
-    _update(
+    together = running.create(sim, name="apart", antiAffinity=True, monthlyBilled=True, flavorName="b2-7")
+    running.update(
         sim,
         pool,
         template={
@@ -435,12 +417,12 @@ def test_the_same_seed_makes_the_same_world_also_across_a_file(tmp_path: Path) -
     file = tmp_path / "state.json"
     straight, stopped, other = running.simulation(), running.simulation(), running.simulation(seed=2)
     for sim in (straight, stopped, other):
-        _create(sim)
+        running.create(sim)
         sim.advance(sim.world.now + 100)
     store.save(file, stopped.world)
     resumed = state.Simulation(store.load(file), stopped.shop)
     for sim in (straight, resumed, other):
-        _create(sim, name="second", flavorName="b3-16")
+        running.create(sim, name="second", flavorName="b3-16")
         sim.advance(sim.world.now + 200)
 
     assert resumed.world == straight.world
@@ -463,130 +445,3 @@ def test_a_file_that_is_no_state_is_refused(tmp_path: Path, content: str, messag
     with pytest.raises(store.StateFileError, match=message):
         store.load(file)
     assert file.read_text(encoding="utf-8") == content
-
-
-LIMITS = model.Quota(cores=60, ram=250_000, instances=12)
-
-
-class Machine(RuleBasedStateMachine):
-    """Any order of requests, time, lost objects and repairs in a small project with little stock."""
-
-    pools = Bundle("pools")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sim = running.simulation(running.ONE_ZONE, running.THREE_ZONES, quota=LIMITS)
-        self.sim.world.stock = {"b3-8@nova": 3, "b3-8@eu-west-par-a": 3, "c3-16@eu-west-par-a": 1}
-        self.whole = dict(self.sim.world.stock)
-        self.count = 0
-        self.asked: set[str] = set()
-
-    @rule(target=pools, index=st.integers(0, 1), flavor=st.sampled_from(FLAVORS), desired=st.integers(0, 6))
-    def create(self, index: int, flavor: str, desired: int) -> str:
-        self.count += 1
-        before = copy.deepcopy(self.sim.world)
-        try:
-            return _create(self.sim, index, name=f"p{self.count}", flavorName=flavor, desiredNodes=desired).id
-        except model.Refusal:
-            assert self.sim.world == before, "a refusal changes nothing"
-            return ""
-
-    @rule(pool_id=pools, desired=st.integers(0, 8), share=st.floats(0, 1), unknown=st.booleans())
-    def update(self, pool_id: str, desired: int, share: float, unknown: bool) -> None:
-        pool = self.sim.world.pools.get(pool_id)
-        if pool is None:
-            return
-        staying = [node for node in self.sim.nodes(pool_id) if not node.leaving]
-        listed = [node.id for node in staying[: int(share * len(staying))]]
-        rest = sorted((n for n in staying if n.id not in listed), key=lambda n: (n.created_at, n.id), reverse=True)
-        before = copy.deepcopy(self.sim.world)
-        try:
-            _update(self.sim, pool, desiredNodes=desired, nodesToRemove=[*listed, *(["x"] if unknown else [])])
-        except model.Refusal:
-            assert self.sim.world == before, "a refusal changes nothing"
-            return
-        self.asked |= {*listed, *(node.id for node in rest[: max(0, len(rest) - desired)])}
-
-    @rule(pool_id=consumes(pools))
-    def delete(self, pool_id: str) -> None:
-        pool = self.sim.world.pools.get(pool_id)
-        if pool is None:
-            return
-        nodes = {node.id for node in self.sim.nodes(pool_id)}
-        try:
-            self.sim.delete_pool(pool.cluster_id, pool_id)
-        except model.Refusal:
-            return
-        self.asked |= nodes
-
-    @rule(seconds=st.sampled_from([0.5, 3.0, 30.0, 200.0, 1000.0, 5000.0]))
-    def wait(self, seconds: float) -> None:
-        standing = {key for key, node in self.sim.world.nodes.items() if not node.leaving} - self.asked
-        self.sim.advance(self.sim.world.now + seconds)
-        for key in standing:
-            assert key in self.sim.world.nodes
-            assert not self.sim.world.nodes[key].leaving, "no pool loses a node unasked"
-
-    @rule(pick=st.integers(0, 99), lost=st.booleans())
-    def trouble(self, pick: int, lost: bool) -> None:
-        ready = [node for node in self.sim.world.nodes.values() if node.status == "READY"]
-        if not ready:
-            return
-        node = ready[pick % len(ready)]
-        self.asked.add(node.id)
-        if lost:
-            self.sim.object_seen(node.id)
-            self.sim.object_lost(node.id)
-        else:
-            self.sim.break_node(node.id)
-
-    @invariant()
-    def quota_is_never_exceeded(self) -> None:
-        for region, limits in self.sim.world.quotas.items():
-            cores, ram, instances = self.sim.used(region)
-            assert cores <= limits.cores
-            assert ram <= limits.ram
-            assert instances <= limits.instances
-
-    @invariant()
-    def a_pool_has_a_record_for_each_desired_node(self) -> None:
-        for pool in self.sim.world.pools.values():
-            staying = [node for node in self.sim.nodes(pool.id) if not node.leaving]
-            assert pool.deleting or len(staying) == pool.desired
-
-    @invariant()
-    def stock_is_neither_made_nor_lost(self) -> None:
-        for key, whole in self.whole.items():
-            flavor, zone = key.split("@")
-            held = sum(
-                node.instance_id is not None and (node.flavor, node.zone) == (flavor, zone)
-                for node in self.sim.world.nodes.values()
-            )
-            assert self.sim.world.stock[key] == whole - held >= 0
-
-    @invariant()
-    def a_ready_pool_has_only_ready_nodes(self) -> None:
-        for pool in self.sim.world.pools.values():
-            if pool.status == "READY" and not pool.deleting:
-                assert all(node.status == "READY" for node in self.sim.nodes(pool.id))
-
-    @invariant()
-    def joined_nodes_have_a_machine(self) -> None:
-        for node in self.sim.world.nodes.values():
-            assert node.instance_id is not None or not node.joined
-
-    def teardown(self) -> None:
-        """In the end every request can be withdrawn: sizes to zero, pools away, nothing left."""
-        for pool in list(self.sim.world.pools.values()):
-            if not pool.deleting:
-                _update(self.sim, pool, desiredNodes=0, minNodes=0)
-        self.sim.advance(self.sim.world.now + 10_000)
-        for pool in list(self.sim.world.pools.values()):
-            self.sim.delete_pool(pool.cluster_id, pool.id)
-        self.sim.advance(self.sim.world.now + 10_000)
-        assert (self.sim.world.pools, self.sim.world.nodes, self.sim.world.stock) == ({}, {}, self.whole)
-
-
-def test_any_order_of_requests_keeps_the_books() -> None:
-    """Quota, stock, sizes and READY mean what they say, and no node goes unasked."""
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))
