@@ -11,7 +11,7 @@ from solver import plan as plans
 from solver import problem as problems
 from solver import rules
 from solver.explain import flavors, trials
-from solver.rules import limits, min_values, volumes
+from solver.rules import limits, min_values, ovh, volumes
 
 NO_POOLS = "no dynamic nodepools found"
 NO_FLAVORS = "nodepool requirements filtered out all available instance types"
@@ -78,6 +78,8 @@ def _used_up(
         if cap.node_pool in ("", name) and all(cap.per_offer[o] > left for o in mine):
             if cap.node_pool == name:
                 return "limits", limits.NO_NODES if cap.resource == limits.NODES else limits.EXCEEDED.format(name)
+            if cap.resource == ovh.POOLS:
+                return "ovh", ovh.NO_POOL
             return "ovh", f"the project quota leaves no room for another node ({cap.resource})"
     return None
 
@@ -106,7 +108,7 @@ def _words(build: builds.Build, tried: trials.Trials, rule: str, pod_class: int,
         alone = any(each.owners[pod_class] for each in of.exclusions)
         return volumes.ONE_POD if alone else "volume node affinity conflict"
     if rule == "ovh":
-        return "OVHcloud allows no further node pool in the cluster"
+        return ovh.NO_POOL
     if rule == "min_values":
         return min_values.explain(build.context, pod_class, len(build.context.places) + offer)
     return f"{rule} leaves no place beside the other pods of the plan"

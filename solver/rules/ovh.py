@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +26,14 @@ POOL_SIZE = 100
 ANTI_AFFINITY_POOL_SIZE = 5
 MAX_POOLS = 100
 """Pools in a cluster: no official limit is known; the control panel and the API have not been seen beyond it."""
+
+POOLS = "ovh pools"
+"""The resource of the cap that says how many nodes all pools of a cluster hold; a node takes its share of a pool."""
+
+NEAR = 0.8
+"""Part of that cap from which on it is worth its row: each kind of node may leave its last pool nearly empty."""
+
+NO_POOL = "OVHcloud allows no further node pool in the cluster"
 
 POOL_CHARGE = 20
 """
@@ -103,7 +112,7 @@ def pool_names(kind: context.PoolKind, count: int) -> list[str]:
 
 
 def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A001
-    """Pool sizes, the guard on their number, and one cap per quota that is given."""
+    """Pool sizes, the guard on their number, what that comes to in nodes, and one cap per quota that is given."""
     into.pools = problem.OvhPools(
         tuple(kind.name for kind in about.kinds),
         np.array([kind.size for kind in about.kinds], dtype=np.int64),
@@ -112,6 +121,7 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
         max(0, MAX_POOLS - about.existing_pools),
         POOL_CHARGE,
     )
+    into.caps += _most_nodes(about, into, into.pools)
     for resource, room in about.options.quota.items():
         per_offer = np.array(
             [_quota_of(each.vcpus, each.memory_gib, resource) for each in about.offer_flavors], dtype=np.int64
@@ -120,6 +130,32 @@ def compile(about: context.Context, into: builder.Builder) -> None:  # noqa: A00
         refused[len(about.places) :] = per_offer > room
         into.refuse(name, np.arange(len(about.classes)), refused)
         into.caps.append(problem.Cap(f"quota: {resource}", "", resource, per_offer, max(room, 0)))
+
+
+def _most_nodes(about: context.Context, into: builder.Builder, pools: problem.OvhPools) -> Iterator[problem.Cap]:
+    """
+    What sizes and number of pools allow in nodes, where the cheapest nodes for each class would come near it.
+
+    It follows from the pools, but as one sum it is known to all parts of the search.
+    """
+    if not about.offers or not about.classes or not into.requests:
+        return
+    whole = math.lcm(*pools.size.tolist())
+    share = whole // pools.size
+    per_offer = share[[each.pool for each in about.offers]]
+    room = whole * pools.new_pools + int(share @ pools.free)
+    pods = np.array([len(each.pods) for each in about.classes], dtype=np.int64)
+    if pods.sum() * per_offer.max() <= NEAR * room:
+        return
+    held = np.where(into.ok[:, len(about.places) :], pods[:, None], 0)
+    for requests, rooms in zip(into.requests, into.room, strict=True):
+        most = rooms[len(about.places) :] // np.maximum(requests, 1)[:, None]
+        held = np.where(requests[:, None] > 0, np.minimum(held, most), held)
+    price = np.array([each.price for each in about.offers], dtype=np.float64)
+    cheapest = np.where(held > 0, price / np.maximum(held, 1), np.inf).argmin(axis=1)
+    nodes = -(-pods // np.maximum(held[np.arange(len(pods)), cheapest], 1))
+    if nodes @ per_offer[cheapest] > NEAR * room:
+        yield problem.Cap("nodes in OVH pools", "", POOLS, per_offer, room)
 
 
 def explain(about: context.Context, pod_class: int, place: int) -> str:  # noqa: ARG001

@@ -41,6 +41,15 @@ def test_anti_affinity_pools_hold_five():
     assert set(pools.size.tolist()) == {5}
 
 
+@pytest.mark.parametrize(("replicas", "room"), [(300, 0), (650, 500)])
+def test_what_pools_hold_is_a_cap_where_it_comes_near(replicas, room):
+    """100 pools of five nodes are 500 nodes; one row for them is made where the cheapest nodes would be nearly as many."""
+    pods = [world.pod(f"web-{n}", world.spec(cpu=1500)) for n in range(replicas)]
+    built = world.compiled(world.node_class(antiAffinity=True), *pods)
+
+    assert [(cap.resource, cap.room) for cap in built.problem.caps] == ([(ovh.POOLS, room)] if room else [])
+
+
 def test_node_pools_with_equal_contents_share():
     """NodePools that differ in nothing that belongs to an OVH pool share its pools."""
     built = world.compiled(world.pool("one"), world.pool("two", weight=3), world.pod("web"))

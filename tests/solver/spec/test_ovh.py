@@ -48,6 +48,16 @@ def test_other_pools_hold_a_hundred():
     assert sorted(Counter(node.ovh_pool for node in plan.create).values()) == [1, 100]
 
 
+def test_larger_nodes_are_bought_where_small_ones_need_too_many_pools():
+    """A b3-8 for each pod is cheapest, but 100 pools of five are 500 nodes: the others share nodes that cost more."""
+    of = b.cluster(b.node_class(antiAffinity=True), IN_A, b.pods("web", 560, ALONE))
+    plan = answer.solved(of, only_flavors=("b3-8", "l4-90"))
+
+    assert not answer.left_out(plan)
+    assert sum(-(-nodes // 5) for nodes in answer.flavors(plan).values()) <= 100
+    assert answer.flavors(plan)["b3-8"] > 450
+
+
 def test_the_number_of_pools_is_guarded():
     """99 pools stand, one more is allowed: pods that need two kinds of nodes do not both get one."""
     others = [b.node(f"n{n}", labels={labels.OVH_POOL: f"pool-{n}"}, unschedulable=True) for n in range(99)]
