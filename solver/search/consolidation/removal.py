@@ -56,15 +56,13 @@ def relax(
     -------
     The answer with the field of its kinds; None when there is none in time, or when not all pods have a place in it.
     """
-    program, field, first_node, first_gone = _program(problem, costs=costs, strong=strong)
-    answer = linear.solve(program, time_limit=time_limit)
+    model = _Model(problem, costs=costs)
+    model.build(strong=strong)
+    answer = linear.solve(model.program, time_limit=time_limit)
     if answer is None:
         return None
-    n_classes = len(problem.classes)
-    return (
-        Relaxed(answer.objective, answer.x[first_gone:], answer.x[first_node:first_gone], answer.duals[:n_classes]),
-        field,
-    )
+    value = answer.duals[: len(problem.classes)]
+    return Relaxed(answer.objective, answer.x[model.gone], answer.x[model.nodes], value), model.field
 
 
 def whole(problem: problems.Problem, *, time_limit: float, nodes: int | None, seed: int) -> frozenset[int] | None:
@@ -73,79 +71,103 @@ def whole(problem: problems.Problem, *, time_limit: float, nodes: int | None, se
 
     None when there is none within `time_limit` seconds or, if given, within `nodes` of the search tree.
     """
-    program, _, _, first_gone = _program(problem, costs=True, strong=False)
-    unit = float(np.abs(program.cost).max(initial=0.0)) or 1.0
-    scaled = dataclasses.replace(program, cost=program.cost / unit)
-    integers = np.arange(len(program.cost)) >= first_gone
+    model = _Model(problem, costs=True)
+    model.build(strong=False)
+    unit = float(np.abs(model.program.cost).max(initial=0.0)) or 1.0
+    scaled = dataclasses.replace(model.program, cost=model.program.cost / unit)
+    integers = np.zeros(len(scaled.cost), dtype=bool)
+    integers[model.gone] = True
     found = linear.solve_mixed(scaled, integers, time_limit=time_limit, node_limit=nodes, gap=WHOLE, seed=seed)
     if found.x is None:
         return None
-    return allowed(problem, np.flatnonzero(found.x[first_gone:] > 0.5).tolist())
+    return allowed(problem, np.flatnonzero(found.x[model.gone] > 0.5).tolist())
 
 
-def _program(problem: problems.Problem, *, costs: bool, strong: bool) -> tuple[linear.Program, fields.Field, int, int]:
-    """The relaxation, the field of its kinds, and the first columns of new nodes and of nodes that go."""
-    bare = problem if costs else dataclasses.replace(problem, node_charge=0)
-    there = movable(problem)
-    field = fields.make(bare, np.arange(len(problem.offers)), there)
-    residents = problem.residents.astype(np.float64)
-    removable = np.array([n.removable for n in problem.nodes], dtype=bool)
-    n_nodes, n_classes = residents.shape
-    n_kinds = len(field.cost)
-    pair_class, pair_kind = np.nonzero(field.ok)
-    group_of, ok = _groups(problem, there)
-    room_class, room_group = np.nonzero(ok)
-    first_room = len(pair_class)
-    first_node = first_room + len(room_class)
-    first_gone = first_node + n_kinds
-    size = first_gone + n_nodes
-    cost = np.zeros(size)
-    cost[first_node:first_gone] = field.cost
-    prices = np.array([n.price for n in problem.nodes], dtype=np.float64)
-    extra = np.array([n.removal_cost for n in problem.nodes], dtype=np.float64)
-    cost[first_gone:] = (extra if costs else 0.0) - prices
-    high = np.full(size, np.inf)
-    high[first_gone:] = removable
-    program = linear.Program(cost=cost, low=np.zeros(size), high=high)
+class _Model:
+    """
+    The relaxation as a linear program over the `field` of new nodes.
 
-    demand = program.add_rows(problem.counts.astype(np.float64), np.full(n_classes, np.inf))
-    program.add_entries(demand[pair_class], np.arange(first_room), np.ones(first_room))
-    program.add_entries(demand[room_class], np.arange(first_room, first_node), np.ones(len(room_class)))
-    node, pod_class = np.nonzero(residents)
-    program.add_entries(demand[pod_class], first_gone + node, -residents[node, pod_class])
+    Columns, in this order: pods of each class on each kind of new node (`pair_class`, `pair_kind`), pods of each class in each
+    group of existing nodes (`room_class`, `room_group`), `nodes` of each kind (K,), by which fraction each node is `gone` (N,).
+    """
 
-    share = compact.shares(field.requests, field.room)[pair_class, pair_kind]
-    for resource in range(share.shape[1]):
-        _kind_rows(program, share[:, resource], pair_kind, first_node, n_kinds)
-        if strong and (share[:, resource] > compact.BIG_POD).any():
-            for k in (1, 2, 3):
-                _kind_rows(program, compact.dual_feasible(share[:, resource], k), pair_kind, first_node, n_kinds)
-    room = np.maximum(problem.node_room[:, field.resources], 0).astype(np.float64)
-    for group in range(ok.shape[1]):
-        members = np.flatnonzero(group_of == group)
-        at = np.flatnonzero(room_group == group)
-        total = room[members].sum(axis=0)
-        for r in range(room.shape[1]):
-            scale = max(1.0, total[r])
-            row = program.add_rows(np.full(1, -np.inf), np.full(1, total[r] / scale))
-            program.add_entries(row, first_room + at, field.requests[room_class[at], r] / scale)
-            program.add_entries(row, first_gone + members, room[members, r] / scale)
-            asked = field.requests[room_class[at], r]
-            sizes = _whole_sizes(room[members, r], asked)
-            fit = np.floor(room[members, r] / sizes[:, None])
-            rows = program.add_rows(np.full(len(sizes), -np.inf), fit.sum(axis=1))
-            size, large = np.nonzero(asked >= sizes[:, None])
-            program.add_entries(rows[size], first_room + at[large], np.ones(len(size)))
-            program.add_entries(rows[:, None], (first_gone + members)[None, :], fit)
-    for cap in problem.caps:
-        scale = max(1.0, float(cap.room))
-        row = program.add_rows(np.full(1, -np.inf), np.full(1, max(0, cap.room) / scale))
-        least = np.array([cap.per_offer[twins].min() for twins in field.twins], dtype=np.float64)
-        program.add_entries(row, first_node + np.arange(n_kinds), least / scale)
-    for most, weight in _removal_rows(problem):
-        row = program.add_rows(np.full(1, -np.inf), np.full(1, float(max(0, most))))
-        program.add_entries(row, first_gone + np.arange(n_nodes), weight)
-    return program, field, first_node, first_gone
+    def __init__(self, problem: problems.Problem, *, costs: bool) -> None:
+        self.problem = problem
+        there = movable(problem)
+        bare = problem if costs else dataclasses.replace(problem, node_charge=0)
+        self.field = fields.make(bare, np.arange(len(problem.offers)), there)
+        self.pair_class, self.pair_kind = np.nonzero(self.field.ok)
+        self.group_of, ok = _groups(problem, there)
+        self.groups = ok.shape[1]
+        self.room_class, self.room_group = np.nonzero(ok)
+        sizes = [len(self.pair_class), len(self.room_class), len(self.field.cost), len(problem.nodes)]
+        ends = np.cumsum(sizes)
+        self.pairs, self.rooms, self.nodes, self.gone = np.split(np.arange(ends[-1]), ends[:-1])
+        prices = np.array([n.price for n in problem.nodes], dtype=np.float64)
+        extra = np.array([n.removal_cost for n in problem.nodes], dtype=np.float64)
+        cost, high = np.zeros(ends[-1]), np.full(ends[-1], np.inf)
+        cost[self.nodes] = self.field.cost
+        cost[self.gone] = (extra if costs else 0.0) - prices
+        high[self.gone] = [n.removable for n in problem.nodes]
+        self.program = linear.Program(cost=cost, low=np.zeros(ends[-1]), high=high)
+
+    def build(self, *, strong: bool) -> None:
+        """All rows; `strong` with dual feasible ones (`compact`)."""
+        self._place_all()
+        share = compact.shares(self.field.requests, self.field.room)[self.pair_class, self.pair_kind]
+        for resource in range(share.shape[1]):
+            self._fit_new_nodes(share[:, resource])
+            if strong and (share[:, resource] > compact.BIG_POD).any():
+                for k in (1, 2, 3):
+                    self._fit_new_nodes(compact.dual_feasible(share[:, resource], k))
+        room = np.maximum(self.problem.node_room[:, self.field.resources], 0).astype(np.float64)
+        for group in range(self.groups):
+            for resource in range(room.shape[1]):
+                self._fit_existing_room(group, room[:, resource], resource)
+        self._keep_limits()
+
+    def _place_all(self) -> None:
+        """Pods that wait, and those of nodes as far as these go, are on new nodes or in existing room."""
+        residents = self.problem.residents.astype(np.float64)
+        rows = self.program.add_rows(self.problem.counts.astype(np.float64), np.full(residents.shape[1], np.inf))
+        self.program.add_entries(rows[self.pair_class], self.pairs, np.ones(len(self.pairs)))
+        self.program.add_entries(rows[self.room_class], self.rooms, np.ones(len(self.rooms)))
+        node, pod_class = np.nonzero(residents)
+        self.program.add_entries(rows[pod_class], self.gone[node], -residents[node, pod_class])
+
+    def _fit_new_nodes(self, weight: Floats) -> None:
+        """The sum of `weight` (pairs,) on a kind of new node is at most its number of nodes."""
+        rows = self.program.add_rows(np.full(len(self.nodes), -np.inf), np.zeros(len(self.nodes)))
+        self.program.add_entries(rows[self.pair_kind], self.pairs, weight)
+        self.program.add_entries(rows, self.nodes, np.full(len(self.nodes), -1.0))
+
+    def _fit_existing_room(self, group: int, room: Floats, resource: int) -> None:
+        """What pods take of the room (N,) of a group's nodes is at most that of those that stay; sizes of pods likewise."""
+        members = np.flatnonzero(self.group_of == group)
+        at = np.flatnonzero(self.room_group == group)
+        room, total = room[members], room[members].sum()
+        asked = self.field.requests[self.room_class[at], resource]
+        scale = max(1.0, total)
+        row = self.program.add_rows(np.full(1, -np.inf), np.full(1, total / scale))
+        self.program.add_entries(row, self.rooms[at], asked / scale)
+        self.program.add_entries(row, self.gone[members], room / scale)
+        sizes = _whole_sizes(room, asked)
+        fit = np.floor(room / sizes[:, None])
+        rows = self.program.add_rows(np.full(len(sizes), -np.inf), fit.sum(axis=1))
+        size, large = np.nonzero(asked >= sizes[:, None])
+        self.program.add_entries(rows[size], self.rooms[at[large]], np.ones(len(size)))
+        self.program.add_entries(rows[:, None], self.gone[members][None, :], fit)
+
+    def _keep_limits(self) -> None:
+        """Limits on new nodes, by the least that a twin of each kind takes, and limits on removals."""
+        for cap in self.problem.caps:
+            scale = max(1.0, float(cap.room))
+            row = self.program.add_rows(np.full(1, -np.inf), np.full(1, max(0, cap.room) / scale))
+            least = np.array([cap.per_offer[twins].min() for twins in self.field.twins], dtype=np.float64)
+            self.program.add_entries(row, self.nodes, least / scale)
+        for most, weight in _removal_rows(self.problem):
+            row = self.program.add_rows(np.full(1, -np.inf), np.full(1, float(max(0, most))))
+            self.program.add_entries(row, self.gone, weight)
 
 
 def _whole_sizes(room: Floats, requests: Floats) -> Floats:
@@ -171,13 +193,6 @@ def _groups(problem: problems.Problem, there: Mask) -> tuple[Ints, Mask]:
     _, first, inverse = np.unique(np.packbits(masks, axis=0), axis=1, return_index=True, return_inverse=True)
     group_of[useful] = inverse.ravel()
     return group_of, np.asarray(masks[:, first])
-
-
-def _kind_rows(program: linear.Program, weight: Floats, kind: Ints, first_node: int, n_kinds: int) -> None:
-    """The sum of `weight` over the pods on a kind of node is at most its number of nodes."""
-    rows = program.add_rows(np.full(n_kinds, -np.inf), np.zeros(n_kinds))
-    program.add_entries(rows[kind], np.arange(len(kind)), weight)
-    program.add_entries(rows, first_node + np.arange(n_kinds), np.full(n_kinds, -1.0))
 
 
 def _removal_rows(problem: problems.Problem) -> list[tuple[int, Floats]]:
