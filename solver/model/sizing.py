@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from ortools.sat.python import cp_model
 
 from solver.model import relaxation, variables
+from solver.model.cp_sat import cp_model
 from solver.problem import HOST, Ints, Mask, Problem, Value
 
 FEW = 2000

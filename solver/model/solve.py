@@ -11,10 +11,9 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 
-from ortools.sat.python import cp_model
-
 from solver import evaluate
 from solver.model import blocks, objective, sizing, stopping, translate
+from solver.model.cp_sat import cp_model
 from solver.model.variables import Variables
 from solver.problem import Problem, Solution, Value
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from ortools.sat.python import cp_model
+from solver.model.cp_sat import cp_model
 
 
 def never() -> bool:

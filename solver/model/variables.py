@@ -20,8 +20,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from solver.model.cp_sat import cp_model
 from solver.problem import HOST, Ints, Mask, Problem
 
 

@@ -79,7 +79,7 @@ class Engine:
             exact.prove(self.narrow if self.is_exact() else None)
         if self.known.done():
             return
-        # CP-SAT takes 0.17 s to load, once: now, not when the time is nearly over.
+        # CP-SAT takes a moment to load, once: now, not when the time is nearly over.
         importlib.import_module("solver.search.column_generation.pricing")
         self.bounds.relax(whole, strong=True)
         rival = None if exact.applies() else race.Race.over(self.known)

@@ -33,3 +33,32 @@ def test_a_question_of_one_class_loads_neither_the_exact_model_nor_a_client():
     assert "solver.search.engine" in loaded
     assert not loaded & {"pandas", "ortools.sat.python.cp_model", "kubernetes", "prometheus_client", "openpyxl"}
     assert not loaded & OTHERS
+
+
+SOLVED = """
+import sys
+from solver.model.cp_sat import cp_model
+model = cp_model.CpModel()
+x, y = model.new_int_var(0, 5, "x"), model.new_bool_var("y")
+model.add(x + 3 * y <= 6).only_enforce_if(y)
+model.maximize(x + 3 * y)
+solver = cp_model.CpSolver()
+assert solver.solve(model) == cp_model.OPTIMAL
+assert (solver.value(x), solver.boolean_value(y)) == (3, True)
+assert "pandas" not in sys.modules
+import pandas
+assert pandas.Series([1, 2]).sum() == 3
+"""
+
+
+def test_the_exact_model_does_not_load_pandas():
+    """CP-SAT's Python side imports it and takes four times as long then; who wants pandas later gets it."""
+    subprocess.run([sys.executable, "-c", SOLVED], cwd=ROOT, check=True)
+
+
+def test_cp_sat_is_imported_in_one_place():
+    """Imported directly it would bring pandas."""
+    direct = "from ortools.sat.python import cp_model"
+    found = [path for path in ROOT.glob("solver/**/*.py") if direct in path.read_text(encoding="utf-8")]
+
+    assert [str(path.relative_to(ROOT)) for path in found] == ["solver/model/cp_sat.py"]

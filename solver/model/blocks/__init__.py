@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ortools.sat.python import cp_model
-
 from solver.model.blocks import (
     amounts,
     attraction,
@@ -23,6 +21,7 @@ from solver.model.blocks import (
     removals,
     spread,
 )
+from solver.model.cp_sat import cp_model
 from solver.model.variables import Variables
 from solver.problem import Problem
 

@@ -13,9 +13,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from ortools.sat.python import cp_model
 
 from solver.model import graph
+from solver.model.cp_sat import cp_model
 from solver.model.variables import Place, Variables
 from solver.problem import Attraction, Mask, Problem
 

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
+from solver.model.cp_sat import cp_model
 from solver.search import field as fields
 
 Floats = NDArray[np.float64]

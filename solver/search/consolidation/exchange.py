@@ -21,8 +21,7 @@ from solver.search.packing import existing, pack
 from solver.search.packing import fill as fills
 
 if TYPE_CHECKING:
-    from ortools.sat.python import cp_model
-
+    from solver.model.cp_sat import cp_model
     from solver.search.consolidation import consolidate
 
 Floats = NDArray[np.float64]
@@ -242,7 +241,7 @@ class _Neighbourhoods:
         self, part: _Part, base: Ints, current: Ints, fillings: list[Ints], table: Ints
     ) -> tuple[list[int | None], list[int]] | None:
         """The best choice: a filling for each existing node, None where it goes, and how often each new node."""
-        from ortools.sat.python import cp_model
+        from solver.model.cp_sat import cp_model
 
         model = cp_model.CpModel()
         fill_vars: list[list[cp_model.IntVar]] = []

@@ -14,8 +14,8 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
+from solver.model.cp_sat import cp_model
 from solver.search import linear
 from solver.search.exact import contents
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from solver import problem as problems
 from solver.model import blocks, objective, stopping, variables
 from solver.model.blocks import exclusion as exclusions
+from solver.model.cp_sat import cp_model
 from solver.search.exact import contents, exhaust, fitting, likeness
 from solver.search.packing import shapes
 

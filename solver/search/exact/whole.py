@@ -16,11 +16,11 @@ import heapq
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from ortools.sat.python import cp_model
 
 from solver import evaluate
 from solver import problem as problems
 from solver.model import objective, sizing
+from solver.model.cp_sat import cp_model
 from solver.search.exact import contents, fitting, selection
 
 FEW = ((150, 0.5), (1000, 1.0))

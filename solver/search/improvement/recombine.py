@@ -103,7 +103,7 @@ def _cheapest_mix(
     packer: pack.Packer, table: Ints, now: Ints, limits: quota.Limits | None, seconds: Callable[[], float | None]
 ) -> Ints | None:
     """How often to buy each node of a table (P,) to hold all pods of the nodes `now` (m, 1 + C); None: not cheaper."""
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
     kinds, patterns, pool = table[:, 0], table[:, 1:], now[:, 1:].sum(axis=0)
     price = packer.field.cost.astype(np.int64)

@@ -17,7 +17,7 @@ from solver.search import quota
 from solver.search.packing import pack
 
 if TYPE_CHECKING:
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
 Ints = NDArray[np.int64]
 
@@ -57,7 +57,7 @@ def repack(
     -------
     Nodes that cost less and hold the same pods, or None when none were found.
     """
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
     pool = counts.sum(axis=0)
     classes = np.flatnonzero(pool)
@@ -97,7 +97,7 @@ def repack(
 
 def _slots(model: cp_model.CpModel, price: Ints, pool: Ints, number: int) -> list[_Slot]:
     """Nodes that may be bought, for pods of some classes (c,)."""
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
     result = []
     for _ in range(number):
@@ -109,7 +109,7 @@ def _slots(model: cp_model.CpModel, price: Ints, pool: Ints, number: int) -> lis
 
 def _fit(model: cp_model.CpModel, packer: pack.Packer, classes: Ints, slots: Sequence[_Slot]) -> None:
     """Pods fit the node that is bought; dearer nodes come first, so that equal plans are looked at once."""
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
     field = packer.field
     for index, slot in enumerate(slots):

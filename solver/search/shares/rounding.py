@@ -81,7 +81,7 @@ def near(
 
 def _feasible(program: rows.Program, want: Floats, slack: int, seed: int) -> Ints | None:
     """Values of all variables that keep all rows, volumes near what is wanted (nan for choices)."""
-    from ortools.sat.python import cp_model
+    from solver.model.cp_sat import cp_model
 
     model = cp_model.CpModel()
     variables = [
