@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from solver import problem as problems
 from solver.search import field as fields
 from solver.search import linear
-from solver.search.exact import covering
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,8 +30,6 @@ PARTIAL = 100_000
 """Most patterns under construction for one kind of node; beyond, the way is too long."""
 PATTERNS = 2_000
 """Most patterns that the cover chooses from."""
-BITS = 62
-"""Most groups of OVH pools that a walk tells apart."""
 ROUNDING = 0.1
 """Micro-euro by which a bound in floating point may be too high; costs are whole."""
 
@@ -60,18 +57,24 @@ def patterns(
     gap: float | Floats,
     stop: Callable[[], bool],
     most: int = PATTERNS,
+    loose: Mask | None = None,
+    partial: int = PARTIAL,
 ) -> Rows | None:
     """
-    All full patterns of all kinds that cost at most `gap`, one for all or (K,), beyond their worth; None when there are more
-    than `most`.
+    All full patterns of all kinds that cost at most `gap`, one for all or (K,), beyond their worth by `duals`, (C,) or (K, C);
+    None when there are more than `most`, or more than `partial` under construction. Pods of `loose` classes (K, C) may also be
+    fewer than fit.
     """
     least = field.cost - gap
     kind_of = [np.zeros(0, dtype=np.int64)]
     rows = [np.zeros((0, len(counts)), dtype=np.int64)]
     total = 0
-    hopeful = _promise(field, counts, duals, np.flatnonzero(counts).tolist(), field.room) >= least - 1e-6
-    for kind in np.flatnonzero(hopeful).tolist():
-        found = _of_kind(field, kind, counts, duals, float(least[kind]))
+    worths = np.broadcast_to(duals, (len(field.cost), len(counts)))
+    for kind in np.flatnonzero(promise(field, counts, worths) >= least - 1e-6).tolist():
+        free = None if loose is None else loose[kind]
+        found = full(
+            field, field.ok[:, kind], field.room[kind], counts, worths[kind], float(least[kind]), None, free, partial
+        )
         if found is None or stop():
             return None
         total += len(found)
@@ -90,21 +93,24 @@ class Rows:
     counts: Ints
 
 
-def on_nodes(problem: problems.Problem, field: fields.Field, counts: Ints, duals: Floats) -> list[Ints] | None:
-    """All full patterns (P, C) of each existing node with what is free there; None when there are too many."""
+def on_nodes(
+    problem: problems.Problem, field: fields.Field, counts: Ints, loose: Mask | None = None
+) -> list[Ints] | None:
+    """
+    All full patterns (P, C) of each existing node with what is free there, of `loose` classes (N, C) with fewer pods as well;
+    None when there are too many.
+    """
     result = []
     for node in range(len(problem.nodes)):
         ok, room = problem.node_ok[:, node], problem.node_room[node]
         free = room[field.resources].astype(np.float64)
-        found = full(field, ok & bool((room >= 0).all()), free, counts, duals, 0.0)
+        worth = np.zeros(len(counts))
+        of = None if loose is None else loose[node]
+        found = full(field, ok & bool((room >= 0).all()), free, counts, worth, 0.0, loose=of)
         if found is None or len(found) > PATTERNS:
             return None
         result.append(found)
     return result
-
-
-def _of_kind(field: fields.Field, kind: int, counts: Ints, duals: Floats, least: float) -> Ints | None:
-    return full(field, field.ok[:, kind], field.room[kind], counts, duals, least)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,8 +154,13 @@ def full(
     duals: Floats,
     least: float,
     company: Company | None = None,
+    loose: Mask | None = None,
+    partial: int = PARTIAL,
 ) -> Ints | None:
-    """Full patterns (P, C) of this room that are worth at least `least`, class after class, the largest first."""
+    """
+    Full patterns (P, C) of this room that are worth at least `least`, class after class, the largest first; pods of `loose`
+    classes (C,) may also be fewer than fit.
+    """
     fits = (counts > 0) & ok & (field.requests <= room).all(axis=1)
     share = (field.requests / np.maximum(room, 1.0)).max(axis=1)
     order = [int(c) for c in np.argsort(-share, kind="stable") if fits[c]]
@@ -165,7 +176,7 @@ def full(
             if company.apart[c, c]:
                 most = np.minimum(most, 1)
             most[(made[:, company.apart[c]] > 0).any(axis=1)] = 0
-        if (most + 1).sum() > PARTIAL:
+        if (most + 1).sum() > partial:
             return None
         parent = np.repeat(np.arange(len(made)), most + 1)
         number = np.arange(len(parent)) - np.repeat(np.cumsum(most + 1) - (most + 1), most + 1)
@@ -179,10 +190,20 @@ def full(
             hopeful &= ~company.broken(made, c)
         made, left, worth = made[hopeful], left[hopeful], worth[hopeful]
     whole = np.ones(len(made), dtype=np.bool_)
-    for c in order:
+    for c in order if loose is None else [c for c in order if not loose[c]]:
         no_more = (made[:, c] >= counts[c]) | (field.requests[c] > left).any(axis=1)
         whole &= no_more if company is None else no_more | company.refuses(made, c)
     return made[whole]
+
+
+def promise(field: fields.Field, counts: Ints, worths: Floats) -> Floats:
+    """The most that a node of each kind (K,) can be worth where a pod there has these worths (K, C)."""
+    result = np.zeros(len(field.cost))
+    distinct, of = np.unique(worths, axis=0, return_inverse=True)
+    for index, worth in enumerate(distinct):
+        kinds = np.flatnonzero(of.ravel() == index)
+        result[kinds] = _promise(field, counts, worth, np.flatnonzero(counts).tolist(), field.room[kinds])
+    return result
 
 
 def _promise(field: fields.Field, counts: Ints, duals: Floats, rest: list[int], left: Floats) -> Floats:
@@ -259,30 +280,6 @@ def cover(
     chosen = np.repeat(np.arange(new), times[:new])
     bound = int(np.ceil(found.bound - ROUNDING)) if np.isfinite(found.bound) else 0
     return Cover(solution(problem, field, rows, on_node, chosen, counts), bound)
-
-
-def choice(problem: problems.Problem, field: fields.Field, rows: Rows, there: list[Ints]) -> covering.Choice | None:
-    """The same choice for a walk; None when too many OVH pools are new."""
-    fees = charged(problem, field.twins)
-    if len(fees) > BITS:
-        return None
-    bit = np.zeros(len(field.cost), dtype=np.int64)
-    for index, kinds in enumerate(fees):
-        bit[kinds] = 1 << index
-    taken = np.array([[int(cap.per_offer[twins].min()) for cap in problem.caps] for twins in field.twins])
-    return covering.Choice(
-        rows=rows.counts,
-        kind=rows.kind,
-        there=there,
-        price=field.cost.astype(np.int64),
-        needs=taken.reshape(len(field.cost), len(problem.caps)).astype(np.int64),
-        room=np.array([max(0, cap.room) for cap in problem.caps], dtype=np.int64),
-        bit=bit if problem.pools.charge else np.zeros_like(bit),
-        charge=problem.pools.charge,
-        size=field.requests,
-        space=field.room,
-        ok=field.ok,
-    )
 
 
 def solution(

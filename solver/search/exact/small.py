@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,23 @@ from solver.search import incumbent, params, quota, restrict
 from solver.search.column_generation import columns as patterns
 from solver.search.exact import exhaust, walk
 
+if TYPE_CHECKING:
+    from solver.search.exact import selection
+
 Ints = NDArray[np.int64]
 
 SMALL_PODS = 60
 SMALL_CLASSES = 12
-ENUMERATE_SHARE = 0.4
-"""Share of the time left for enumeration."""
+ENUMERATE_SHARE, LEAST_SHARE = 0.4, 0.1
+"""Shares of the time left for enumeration, and in it for each of the least numbers before the cost."""
+HOPELESS, PATIENCE = 0.1, 12_000
+"""
+How far above the bound covers are looked for where it is not known that there is one, and after how many states that ends where
+pods may have to be left out: then the least numbers are often not reached.
+"""
 WHOLE_SHARE = 0.4
 """Share of the time left for patterns under rules, where others come after them."""
-HEAD_START = 0.4
+HEAD_START = 0.6
 """Seconds that enumeration has for itself on more than one core."""
 GLANCE = 0.15
 """Seconds that patterns have for themselves before the exact model begins."""
@@ -49,14 +58,17 @@ class Small:
         self.rng = rng
         self.patterns = 0
         self.looked = False
+        self.numbers: tuple[int, ...] | None = None
 
     def applies(self) -> bool:
         """Whether the exact model can carry the whole problem."""
         return carries(self.problem)
 
     def amounts_only(self) -> bool:
-        """Whether amounts, masks and limits are all that binds, and only the incumbent's cost is open."""
-        return exhaust.applies(self.problem) and self.only_cost(self.demand())
+        """Whether amounts, masks, limits and what pods give up without a price are all that binds."""
+        if not exhaust.applies(self.problem):
+            return False
+        return self.problem.preference_price is None or self.only_cost(self.demand())
 
     def demand(self) -> Ints:
         """Pods of each class (C,) that some place could hold."""
@@ -64,10 +76,42 @@ class Small:
 
     def race(self, whole: fields.Field, narrow: problems.Problem) -> None:
         """Enumeration, and on a second core patterns under rules once that takes long: nobody knows which of them is faster."""
+        only_cost = self.only_cost(self.demand())
+
+        def first() -> None:
+            if only_cost:
+                self.enumerate(whole)
+            else:
+                self.concede()
+
         if self.settings.workers < 2 or self.settings.deterministic:
-            self.enumerate(whole)
+            first()
             return
-        self._race(HEAD_START, lambda: self.enumerate(whole), lambda: self.whole(narrow, self._until(WHOLE_SHARE)))
+        alone = GLANCE if self._left_out() else HEAD_START
+        self._race(alone, first, lambda: self.whole(narrow if only_cost else None, self._until(WHOLE_SHARE)))
+
+    def concede(self) -> None:
+        """
+        The least numbers before the cost first, then all patterns that a better plan with these could use, where amounts, masks
+        and limits are all that binds.
+        """
+        started, settings, budget = self.known.budget.seconds(), self.settings, self.known.budget
+        until, counts = self._until(ENUMERATE_SHARE), self.demand()
+        numbers = walk.least(
+            self.problem,
+            counts,
+            objective_numbers(self.known.value),
+            time_limit=LEAST_SHARE * budget.left(),
+            seed=settings.seed,
+            deterministic=settings.deterministic,
+        )
+        if numbers is not None:
+            found = walk.conceding(self.problem, counts, numbers, lambda: self.known.optimal or budget.over(until))
+            budget.tick(patterns.QUICK_ROUND)
+            if found is not None:
+                self.walk(found, numbers)
+                self.patterns += found.patterns
+        self.known.phase("enumeration", started)
 
     def enumerate(self, whole: fields.Field) -> None:
         """All patterns that a better plan could use, where amounts are all that binds; ends with a proof, or not at all."""
@@ -96,32 +140,49 @@ class Small:
         columns.add_singles()
         if walk.priced(columns, self.rng, effort):
             charged = dataclasses.replace(whole, cost=whole.cost + self.problem.node_charge)
-            found = walk.Walk(self.problem, charged, counts, columns, stop)
-            self.walk(found)
+            found = walk.Walk(self.problem, charged, counts, walk.point(columns), stop)
+            self.walk(found, objective_numbers(self.known.value))
             self.patterns += found.patterns
         self.known.phase("enumeration", started)
 
-    def walk(self, found: walk.Walk) -> None:
-        """Covers that cost little more than the bound first, then those below the incumbent."""
-        if not self.known.unplaced():
-            self.known.lift(found.least() - self.known.most_charges())
-        ladder = walk.Ladder()
+    def walk(self, found: walk.Walk, numbers: tuple[int, ...]) -> None:
+        """
+        Covers that cost little more than the bound first, then those below the incumbent, where it has these numbers before the
+        cost, than which there are none less.
+        """
+        if not np.isfinite(found.least()):
+            return
+        self._lift(found.least(), numbers)
+        ladder, patience = walk.Ladder(), PATIENCE if self._left_out() else np.inf
         while True:
-            top = self.known.value.cost - 1
+            reached = objective_numbers(self.known.value) == numbers
+            if not reached and (ladder.share > HOPELESS or found.states > patience):
+                return
+            top = self.known.value.cost - 1 if reached else np.inf
             answer = found.within(min(top, found.above(ladder.share)))
             if answer is None:
                 return
             if answer.solution is not None:
                 self.known.offer(answer.solution, "exact")
-            if self.known.value.cost <= answer.bound:
-                self.known.proved()
-                return
-            if not self.known.unplaced():
-                self.known.lift(answer.bound - self.known.most_charges())
+            if objective_numbers(self.known.value) == numbers:
+                self.numbers = numbers
+                if self.known.value.cost <= answer.bound:
+                    self.known.proved()
+                    return
+            self._lift(answer.bound, numbers)
             if answer.solution is not None:
                 # The cheapest cover breaks what covers do not know of: the greatest number and size of OVH pools.
                 return
             ladder.climb(answer.states)
+
+    def _lift(self, cost: float, numbers: tuple[int, ...]) -> None:
+        """A bound on what solutions with these numbers before the cost cost, charges included."""
+        if objective_numbers(self.known.value) == numbers and not self.known.unplaced():
+            self.known.lift(cost - self.known.most_charges())
+
+    def _left_out(self) -> bool:
+        """Whether the incumbent leaves out pods that have a place."""
+        return sum(self.known.value.unplaced) > int((self.problem.counts - self.demand()).sum())
 
     def only_cost(self, counts: Ints) -> bool:
         """Whether the incumbent places all that can be, as well as can be by place alone, so that only its cost is open."""
@@ -196,26 +257,35 @@ class Small:
         Patterns under the blocks of the exact model, over `narrow` masks where bounds on them hold for the whole, until this
         share of the time is spent.
         """
-        from solver.search.exact import selection, whole
+        from solver.search.exact import whole
 
         problem = self.problem if narrow is None else narrow
         if self.known.optimal or not whole.applies(problem) or self.looked:
             return
         self.looked = True
-        started, budget = self.known.budget.seconds(), self.known.budget
-        clock = selection.Clock(
-            left=lambda: (until - budget.spent()) * self.settings.time_limit,
-            spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
-            seed=self.settings.seed,
-            stop=lambda: budget.over(until) or self._over(),
+        started = self.known.budget.seconds()
+        clock = self._clock(until)
+        answer = whole.solve(
+            problem, lambda: self.known.value, clock, lambda found: self.known.offer(found, "exact"), self.numbers
         )
-        answer = whole.solve(problem, lambda: self.known.value, clock, lambda found: self.known.offer(found, "exact"))
         if answer.numbers == objective_numbers(self.known.value) and answer.cost is not None:
             if self.known.value.cost <= answer.cost:
                 self.known.proved()
             elif not self.known.unplaced():
                 self.known.lift(float(answer.cost) - self.known.most_charges())
         self.known.phase("patterns", started)
+
+    def _clock(self, until: float) -> selection.Clock:
+        """The work left until this share of the time is spent."""
+        from solver.search.exact import selection
+
+        budget = self.known.budget
+        return selection.Clock(
+            left=lambda: (until - budget.spent()) * self.settings.time_limit,
+            spend=lambda seconds: budget.tick(seconds * budget.ROUNDS_PER_SECOND),
+            seed=self.settings.seed,
+            stop=lambda: budget.over(until) or self._over(),
+        )
 
     def direct(self, share: float, workers: int) -> None:
         """The direct model over the whole problem, from the incumbent, for a share of the time left."""

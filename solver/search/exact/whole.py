@@ -66,12 +66,13 @@ def solve(
     known: Callable[[], problems.Value],
     clock: selection.Clock,
     tell: Callable[[problems.Solution], object],
+    numbers: tuple[int, ...] | None = None,
 ) -> Answer:
     """
     The best solution of a problem for which `applies` says yes, with bounds. `known` says what value can be reached by now,
-    `tell` is told of every better solution at once.
+    `tell` is told of every better solution at once. `numbers` before the cost are known to be least.
     """
-    return _Whole(problem, known, clock, tell).run()
+    return _Whole(problem, known, clock, tell).run(numbers)
 
 
 class _Whole:
@@ -97,7 +98,7 @@ class _Whole:
         self.patterns: contents.Known = {}
         self.roomy = dataclasses.replace(roomy, pools=dataclasses.replace(roomy.pools, charge=0))
 
-    def run(self) -> Answer:
+    def run(self, given: tuple[int, ...] | None) -> Answer:
         """
         First the numbers before the cost, where they are not known to be least, then the cost: without spreads over hostnames,
         then case by case.
@@ -105,7 +106,7 @@ class _Whole:
         numbers = tuple(objective.numbers(self.known())[:-1])
         least = tuple(objective.least(self.problem))
         if numbers != least:
-            first = self._first()
+            first = given or self._first()
             if first is None:
                 return Answer(None, None, None)
             least = first

@@ -88,7 +88,7 @@ def test_room_on_existing_nodes_is_used_as_brute_force_uses_it(seed):
     problem = tiny.problem(classes, [tiny.offer(50, (5, 5)), tiny.offer(80, (9, 8))], nodes)
     field = fields.make(problem, np.arange(2), problem.counts > 0)
     nothing = np.zeros(2)
-    there = exhaust.on_nodes(problem, field, problem.counts, nothing)
+    there = exhaust.on_nodes(problem, field, problem.counts)
     rows = exhaust.patterns(field, problem.counts, nothing, 1e9, lambda: False)
     assert there is not None
     assert rows is not None
