@@ -90,8 +90,8 @@ class Asking:
         return Asked((of, quick), self.known, self._counted)
 
     def stop(self) -> bool:
-        """Whether to ask no more."""
-        return self.effort > EFFORT or self.left() <= 0
+        """Whether to ask no more: a search gets no less than its least, so it would end late by more than half of it."""
+        return self.effort > EFFORT or self.left() <= self.least / 2
 
     def _counted(
         self, of: cluster.Cluster, asked: options.Options, build: builds.Build
