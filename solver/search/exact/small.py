@@ -31,8 +31,8 @@ HOPELESS, PATIENCE = 0.1, 12_000
 How far above the bound covers are looked for where it is not known that there is one, and after how many states that ends where
 pods may have to be left out: then the least numbers are often not reached.
 """
-WHOLE_SHARE = 0.4
-"""Share of the time left for patterns under rules, where others come after them."""
+WHOLE_SHARE, CONCEDED_SHARE = 0.4, 0.6
+"""Shares of the time left for patterns under rules, where others come after them: in all, and where pods give up something."""
 HEAD_START = 0.6
 """Seconds that enumeration has for itself on more than one core."""
 GLANCE = 0.15
@@ -88,7 +88,8 @@ class Small:
             first()
             return
         alone = GLANCE if self._left_out() else HEAD_START
-        self._race(alone, first, lambda: self.whole(narrow if only_cost else None, self._until(WHOLE_SHARE)))
+        mask, share = (narrow, WHOLE_SHARE) if only_cost else (None, CONCEDED_SHARE)
+        self._race(alone, first, lambda: self.whole(mask, self._until(share)))
 
     def concede(self) -> None:
         """
