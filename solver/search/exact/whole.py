@@ -32,10 +32,10 @@ SLICES = (0.003, 0.01, 0.03, 0.1)
 """How far above the bound the cost is looked for, one after the other, before it may be whatever is known."""
 GLANCE = 0.08
 """Share of the work left for the problem without rules over domains, and for the one without spreads over hostnames."""
-FLEETS, CLASHES, GUESS = 7, 6, 0.05
+FLEETS, FLEETS_OF_A_CASE, CLASHES, GUESS = 7, 3, 6, 0.05
 """
-Most fleets that are looked at one by one, most models for each until nothing clashes, and the share of the work left for
-each model.
+Most fleets that are looked at one by one, and where each is of one of several cases; most models for each until nothing clashes,
+and the share of the work left for each model.
 """
 TRY = 0.02
 """Share of the work left for the model as it is, before fleets: it may be so easy that these would take longer."""
@@ -168,7 +168,7 @@ class _Whole:
                 return low
             while not self.clock.stop():
                 self._hear(numbers)
-                status, cost, low = self._sliced(model, low, spreads)
+                status, cost, low = self._sliced(model, low)
                 if status == cp_model.INFEASIBLE:
                     return self.ceiling if self.ceiling is not None else NEVER
                 if self._takes(model, cost, numbers, part):
@@ -200,9 +200,7 @@ class _Whole:
         model.between(part)
         return model
 
-    def _sliced(
-        self, model: selection.Model, low: int, spreads: Sequence[problems.Spread]
-    ) -> tuple[cp_model.CpSolverStatus, int | None, int]:
+    def _sliced(self, model: selection.Model, low: int) -> tuple[cp_model.CpSolverStatus, int | None, int]:
         """
         The least cost below what is known, a little above the bound first: the less a plan may cost, the fewer nodes it can have,
         and the sooner there is a proof that there is none. Status, cost found, bound.
@@ -210,7 +208,7 @@ class _Whole:
         high = NEVER if self.ceiling is None else self.ceiling - 1
         if low > high:
             return cp_model.INFEASIBLE, None, low
-        for share in SLICES if low and not spreads else ():
+        for share in SLICES if low else ():
             top = int(low * (1 + share))
             if top >= high or self.clock.stop():
                 break
@@ -273,7 +271,7 @@ class _Whole:
         }
         below.name(kinds)
         model.name(kinds)
-        for _ in range(FLEETS):
+        for _ in range(FLEETS_OF_A_CASE if spreads else FLEETS):
             self._hear(numbers)
             high = NEVER if self.ceiling is None else self.ceiling - 1
             if low > high:
