@@ -106,10 +106,9 @@ def assembled(
     forced = sum(n.hourly for n in placed.delete) - sum(build.problem.nodes[n].price for n in found.solution.removed)
     bound = _price_bound(found, before - forced, after)
     optimum = _optimum(asked, removing, create + build.launched, after, len(placed.left_out))
-    spent = sum(phase.seconds for phase in found.phases)
     said = relax.Answer(after, frozenset(placed.placements), found.value.unplaced, placed.create)
     unschedulable = explain.left_out(
-        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, said, run, spent)
+        build, found.solution, placed.left_out, _relaxations(build, known, asked, placed, said, run, found.seconds)
     )
     ordered = steps.Ordered(turns.steps(build, placed))
     if removing:
@@ -138,7 +137,7 @@ def assembled(
         objective=terms(build.problem, found),
         verification=plans.Verification(ok=False),
         solve=plans.SolveInfo(
-            wall_seconds=spent,
+            wall_seconds=found.seconds,
             pod_classes=len(build.problem.classes),
             columns=found.columns,
             phases=found.phases,

@@ -34,5 +34,5 @@ def plan(
     solution = POLICIES[policy](build.problem, run)
     phase = plans.Phase(policy, run.clock() - started)
     value = evaluate.value(build.problem, solution)
-    found = params.Found(solution, value, None, False, (phase,), 0, "heuristic")
+    found = params.Found(solution, value, None, False, (phase,), 0, "heuristic", phase.seconds)
     return planner.assembled(of, known, asked, build, found, pending.pending(of), run)

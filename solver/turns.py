@@ -54,7 +54,8 @@ def search(
         trial = engine.search(again.problem, dataclasses.replace(settings, time_limit=limit, warm=start))
         if trial.value.unplaced < best[1].value.unplaced:
             phases = (*best[1].phases, *trial.phases)
-            best = again, dataclasses.replace(trial, bound=None, optimal=False, phases=phases)
+            seconds = best[1].seconds + trial.seconds
+            best = again, dataclasses.replace(trial, bound=None, optimal=False, phases=phases, seconds=seconds)
     return None if best[0] is build else best
 
 

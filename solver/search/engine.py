@@ -143,4 +143,5 @@ def search(problem: problems.Problem, settings: params.Params) -> params.Found:
     if (split := parts.split(problem))[0].problem is not problem:
         found = together.Together(Engine(problem, settings), split, settings, Engine).run()
         settings = dataclasses.replace(settings, time_limit=budget.left())
-    return Engine(problem, settings).run() if found is None else found
+    found = Engine(problem, settings).run() if found is None else found
+    return dataclasses.replace(found, seconds=budget.seconds())

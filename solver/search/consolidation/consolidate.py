@@ -111,6 +111,7 @@ class Consolidation:
             phases=tuple(self.phases),
             columns=self.patterns,
             strategy=self.strategy,
+            seconds=self.budget.seconds(),
         )
 
     # -- parts ---------------------------------------------------------------------------

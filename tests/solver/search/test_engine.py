@@ -97,3 +97,13 @@ def test_what_is_set_aside_last_counts():
 
     budget.set_aside(5.0)
     assert budget.left() == 0.0
+
+
+def test_seconds_are_those_of_the_clock():
+    """Phases side by side count once: no search takes longer than the clock says."""
+    clock = itertools.count()
+    settings = params.Params(clock=lambda: next(clock) / 1000, time_limit=0.5)
+
+    found = engine.search(random_problems.provisioning(3, pods=20), settings)
+
+    assert 0 < found.seconds <= next(clock) / 1000
