@@ -11,8 +11,11 @@ import numpy as np
 from solver import evaluate
 from solver.search import cell as cells
 from solver.search import incumbent, leftover
-from solver.search.construction import greedy, trim
+from solver.search.construction import enlarge, greedy, trim
 from solver.search.packing import pack
+
+ENLARGE_SHARE = 0.2
+"""Part of the time left for giving nodes up where limits leave pods out."""
 
 
 class Completion:
@@ -50,4 +53,9 @@ class Completion:
             value = evaluate.value(self.problem, solution)
         if any(value.unplaced):
             solution = greedy.complete(self.problem, solution, seed=self.settings.seed, stop=self.settings.stop)
+            if self.problem.caps:
+                until = self.budget.spent() + ENLARGE_SHARE * (1 - self.budget.spent())
+                solution = enlarge.enlarge(
+                    self.problem, solution, seed=self.settings.seed, stop=lambda: self.budget.over(until)
+                )
         return self.known.offer(solution, strategy)

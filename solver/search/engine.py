@@ -69,6 +69,10 @@ class Engine:
         work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
         complete = completion.Completion(self.known, self.rng)
         complete.adopt(work, "fill")
+        if self.problem.caps and any(cell.packing.left.any() for cell in work) and self.spared():
+            packer = cells.CellPacker(self.narrow, self.settings, self.budget, self.rng, self.known.best.new)
+            work = packer.pack_all(sharing.cells, sharing.table, sharing.limits)
+            complete.adopt(work, "fill")
         self.bounds.lift_wish(sharing)
         self.known.phase("fill", started)
         yield
@@ -94,6 +98,15 @@ class Engine:
         self.bounds.lift_wish(sharing)
         if rival is not None:
             rival.end()
+
+    def spared(self) -> bool:
+        """
+        Whether all pods have a place, if need be on nodes that take little of what is limited: the cheapest ones are packed
+        first, and may have used it up. Then cells are packed anew along that plan's nodes.
+        """
+        solution = greedy.complete(self.problem, problems.Solution(), seed=self.settings.seed, stop=self.settings.stop)
+        self.known.offer(solution, "spared")
+        return not self.known.unplaced()
 
     def warm(self) -> problems.Solution:
         """What rules leave of the solution to start from; completed, it is the first incumbent."""

@@ -93,11 +93,13 @@ def complete(
 def _other_ways(work: _Greedy) -> Iterator[Way]:
     """What may help where the first way left pods out."""
     cautious, thrifty = work.hindered(), work.scarce()
-    yield Way(first=frozenset(np.flatnonzero(work.state.left).tolist()))
+    first = frozenset(np.flatnonzero(work.state.left).tolist())
+    yield Way(first=first)
     if cautious:
         yield Way(cautious=True)
     if thrifty:
         yield Way(thrifty=True)
+        yield Way(thrifty=True, first=first)
     if cautious and thrifty:
         yield Way(cautious=True, thrifty=True)
 

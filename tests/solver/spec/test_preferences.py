@@ -86,7 +86,10 @@ def test_required_terms_are_alternatives():
     [
         (b.expression(b.ZONE, "In", "mars"), "no instance type has the required offering"),
         (b.expression(b.TYPE, "In", "b3-4"), "no instance type met all requirements"),
-        (b.expression("disk", "Exists"), 'incompatible requirements, label "disk" does not have known values'),
+        (
+            b.expression("disk", "Exists"),
+            'incompatible requirements, label "disk" does not have known values (typo of "karpenter.ovhcloud.sh/local-disk"?)',
+        ),
     ],
 )
 def test_no_required_term_can_be_met(expression: cluster.Expression, words: str):
