@@ -26,6 +26,10 @@ SMALL_PODS = 60
 SMALL_CLASSES = 12
 ENUMERATE_SHARE, LEAST_SHARE = 0.4, 0.1
 """Shares of the time left for enumeration, and in it for each of the least numbers before the cost."""
+MOST = 80_000
+"""
+States that walks look at before they leave the rest to patterns under rules: each takes a few times as many as the one before.
+"""
 HOPELESS, PATIENCE = 0.1, 12_000
 """
 How far above the bound covers are looked for where it is not known that there is one, and after how many states that ends where
@@ -154,7 +158,7 @@ class Small:
         if not np.isfinite(found.least()):
             return
         self._lift(found.least(), numbers)
-        ladder, patience = walk.Ladder(), PATIENCE if self._left_out() else np.inf
+        ladder, patience = walk.Ladder(large=found.large), PATIENCE if self._left_out() else np.inf
         while True:
             reached = objective_numbers(self.known.value) == numbers
             if not reached and (ladder.share > HOPELESS or found.states > patience):
@@ -171,6 +175,8 @@ class Small:
                     self.known.proved()
                     return
             self._lift(answer.bound, numbers)
+            if found.states > MOST:
+                return
             if answer.solution is not None:
                 # The cheapest cover breaks what covers do not know of: the greatest number and size of OVH pools.
                 return

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-GRID, LEAST, CELLS = 32_768, 2_048, 60_000
+GRID, LEAST, CELLS = 4_096, 2_048, 40_000
 """
 Most steps of worth that are told apart; worths of nodes are rounded up to them, so that bounds hold. With a limit they are so
 many that the table has no more cells than these, and not less than the second number.
@@ -44,7 +44,7 @@ class Steps:
         self.part = max(int(np.gcd.reduce(taken)), -(-room // PARTS), 1)
         self.taken = taken // self.part
         self.parts = room // self.part
-        self.grid = min(GRID * finer, max(LEAST, CELLS * finer // (self.parts + 1)))
+        self.grid = min(GRID * finer, max(LEAST, CELLS * finer // (4 * (self.parts + 1))))
         self.unit = max(total, 1.0) / self.grid
         units = np.clip(np.ceil(worth / self.unit - 1e-9), 0, self.grid + 1).astype(np.int64)
         some = units > 0

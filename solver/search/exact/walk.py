@@ -31,13 +31,12 @@ BITS = 62
 """Most groups of OVH pools that a walk tells apart."""
 PATTERNS = 20_000
 """Most patterns that a walk chooses from."""
-FEW, FINER, MANY = 2, 4, 1_000
-"""
-The walk from which whole nodes are looked at so many times finer, and after how many states the program over whole nodes pays:
-most problems need no more than two walks.
-"""
+LARGE, FINE = 24, 8
+"""Pods from which on walks take long: whole nodes are looked at so many times finer, and the first walk asks for less."""
+MANY, FINER = 1_000, 32
+"""After how many states whole nodes are looked at finer still, and by the program over whole nodes."""
 FIRST, LEAST_STEP = 0.004, 0.0005
-"""The second step of a ladder where the first one, its smallest, is easy."""
+"""The first share of a ladder, also its second step where the first one is easy, and its smallest step."""
 RATE, SLOWEST = 1000.0, 1.0
 """By how much the logarithm of states may grow with the share, before anything is known, and at least."""
 TIMES, SOME = 5.0, 10_000
@@ -246,8 +245,9 @@ class Walk:
         self.worth = point.net(self.given.new)
         self.whole = float(point.worth @ counts - point.given @ self.given.room)
         self.kinds = np.minimum(self.price, _most_worth(field, self.worth, counts))
-        self.caps, self.point, self.walks, self.states = caps, point, 0, 0
-        table = self.steps = self._steps()
+        self.caps, self.point, self.finer, self.states = caps, point, False, 0
+        self.large = int(counts.sum()) > LARGE
+        table = self.steps = self._steps(FINE if self.large else 1)
         self.limits = float(limit @ caps.room)
         self.paid = field.cost + table.others(limit) @ caps.per_node
         self.free = float(table.others(limit) @ caps.room)
@@ -257,7 +257,7 @@ class Walk:
         self.new = self.whole - sum(self.best)
         self.fleet = 0
 
-    def _steps(self, finer: int = 1) -> steps.Steps:
+    def _steps(self, finer: int) -> steps.Steps:
         """What whole nodes cost, within the limit that costs most."""
         total, caps, limit = max(self.whole, 0.0), self.caps, self.point.limit
         dear = limit * caps.room
@@ -312,11 +312,8 @@ class Walk:
 
     def within(self, upper: float) -> Answer | None:
         """The cheapest cover that costs at most `upper`; None when that takes too long."""
-        self.walks += 1
-        if self.walks == FEW:
-            self.steps = self._steps(FINER)
-        if self.states > MANY and not self.fleet:
-            self.fleet = self._fleet()
+        if self.states > MANY and not self.finer:
+            self.finer, self.steps, self.fleet = True, self._steps(FINER), self._fleet()
         if upper < self.fleet:
             return Answer(None, self.fleet)
         table = self.steps
@@ -390,8 +387,8 @@ class Ladder:
     20 ms.
     """
 
-    def __init__(self) -> None:
-        self.share, self.rate = LEAST_STEP, RATE
+    def __init__(self, *, large: bool = False) -> None:
+        self.share, self.rate = LEAST_STEP if large else FIRST, RATE
         self.before = 0.0, 1
 
     def climb(self, states: int) -> None:
