@@ -284,7 +284,7 @@ class Model:
                 found.append(reached[index])
             else:
                 self.model.minimize(term.total.expr)
-                if self._solve(clock) != cp_model.OPTIMAL:
+                if self._solve(clock, linear=False) != cp_model.OPTIMAL:
                     return None
                 found.append(round(self.solver.objective_value))
                 reached = tuple(self.solver.value(each.total.expr) for each in self.terms)
@@ -297,12 +297,14 @@ class Model:
         asked = self.model.proto.objective.domain
         asked.clear()
         asked.extend([low, high])
-        status = self._solve(clock)
+        # Most of the proof is what the linear relaxation says about numbers of nodes, so it also says where to branch.
+        status = self._solve(clock, linear=True)
         found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
         low = round(self.solver.best_objective_bound)
         return status, round(self.solver.objective_value) if found else None, low
 
-    def _solve(self, clock: Clock) -> cp_model.CpSolverStatus:
+    def _solve(self, clock: Clock, *, linear: bool) -> cp_model.CpSolverStatus:
+        """Solve; `linear`: branch on what the linear relaxation says."""
         parameters = self.solver.parameters
         parameters.num_workers = 1
         parameters.random_seed = clock.seed
@@ -311,8 +313,7 @@ class Model:
         # Few rows, and tight ones: presolve and cuts make the linear relaxation larger, not better.
         parameters.cp_model_presolve = False
         parameters.cut_level = 0
-        # Most of the proof is what the linear relaxation says about numbers of nodes, so it also says where to branch.
-        parameters.search_branching = cp_model.LP_SEARCH
+        parameters.search_branching = cp_model.LP_SEARCH if linear else cp_model.AUTOMATIC_SEARCH
         # Work is counted, not time, so that a busy machine gets the same answers; `stop` looks at the time.
         parameters.max_deterministic_time = max(0.0, clock.left())
         with stopping.watched(self.solver, clock.stop):
