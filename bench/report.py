@@ -55,6 +55,7 @@ PODS = {
     "KD2000": "upstream's diverse mix, 3 zones",
     "KD10000": "the same",
     "T5000": "a public production trace",
+    "A2000/300": "300 sizes, CPU and memory apart, all flavors",
     "V5000": "3,000 near-equal sizes",
     "B32000/30": "30 sizes, some a quarter of a node",
     "X2000": "rules across nodes on each, 3 zones",

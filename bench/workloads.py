@@ -182,6 +182,25 @@ def random_classes(count: int, classes: int, seed: int, *, largest: int = 8000) 
     return base(ONE_ZONE) + pods
 
 
+def uneven(count: int, classes: int, seed: int) -> list[Manifest]:
+    """
+    A: CPU and memory drawn apart, 100m to 4 and 0.1 to 9 GB, about as many pods of each class, and the whole catalogue.
+
+    Small nodes are cheapest for some pods, and hold one to three of them.
+    """
+    rng = np.random.default_rng(seed)
+    cpu, memory = rng.integers(100, 4001, classes), rng.integers(100, 9001, classes)
+    numbers = rng.multinomial(count - classes, np.full(classes, 1 / classes)) + 1
+    objects = base(ONE_ZONE)
+    objects[1]["spec"]["template"]["spec"]["requirements"] = []
+    pods = [
+        pod(f"class-{c}-{i}", int(cpu[c]), int(memory[c]), {"app": f"class-{c}"})
+        for c in range(classes)
+        for i in range(numbers[c])
+    ]
+    return objects + pods
+
+
 def near_equal(count: int, classes: int, seed: int) -> list[Manifest]:
     """V: classes that differ by a few millis, as a vertical autoscaler makes them."""
     rng = np.random.default_rng(seed)
@@ -377,6 +396,7 @@ WORKLOADS: dict[str, Callable[[int], list[Manifest]]] = {
     "R5000/100": lambda seed: random_classes(5000, 100, seed),
     "R10000/300": lambda seed: random_classes(10000, 300, seed),
     "R10000/1000": lambda seed: random_classes(10000, 1000, seed),
+    "A2000/300": lambda seed: uneven(2000, 300, seed),
     "V5000": lambda seed: near_equal(5000, 3000, seed),
     "B32000/30": lambda seed: random_classes(32000, 30, seed),
     "X2000": lambda seed: constrained(2000, seed),

@@ -20,8 +20,11 @@ from solver.search.packing import pack
 
 Enough = Callable[[float], bool]
 
-COLUMN_CLASSES = 150
-"""Up to this many classes column generation pays; beyond it the relaxation is tight and the master slow."""
+LOOSE = 0.03
+"""
+Beyond `columns.MANY` classes the master is slow, and the relaxation over volumes mostly tight: column generation pays only where
+the plan is so far above the bound. Small nodes that hold one to three of the pods are what makes it loose.
+"""
 COLUMN_SECONDS = 2.0
 """With a shorter time limit neighbourhoods use the time better where rules between pods of one node slow pricing down."""
 QUICK_SHARE, CLOSE_SHARE, PROOF_SHARE = 0.6, 0.8, 0.97
@@ -40,10 +43,10 @@ time for one only.
 """
 
 
-def pays(packer: cells.CellPacker, cell: cells.Cell) -> bool:
-    """Whether column generation pays in a cell."""
+def pays(packer: cells.CellPacker, cell: cells.Cell, gap: float) -> bool:
+    """Whether column generation pays in a cell of a plan with this gap."""
     placeable = cell.field.ok.any(axis=1) | (cell.counts == 0)
-    if not placeable.all() or np.count_nonzero(cell.counts) > COLUMN_CLASSES:
+    if not placeable.all() or (np.count_nonzero(cell.counts) > patterns.MANY and gap < LOOSE):
         return False
     return cell.field.host.empty or packer.budget.limit >= COLUMN_SECONDS
 

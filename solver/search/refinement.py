@@ -71,7 +71,7 @@ class Refinement:
     def run(self, work: list[cells.Cell]) -> None:
         """Refine these cells until done."""
         blend = None
-        if len(work) > 1 and all(cell_columns.pays(self.packer, cell) for cell in work):
+        if len(work) > 1 and all(cell_columns.pays(self.packer, cell, self.known.gap()) for cell in work):
             work, blend = self.blended(work)
         movable = [c for c in work if c.packer is not None and (len(c.packing.kind) or c.packing.left.any())]
         if not movable:
@@ -149,7 +149,7 @@ class Refinement:
         for index, cell in enumerate(movable):
             part = (1.0 if cell.known is None else CELL_SHARE) / len(movable)
             self.packer.allot(cell, work)
-            if not cell_columns.pays(self.packer, cell):
+            if not cell_columns.pays(self.packer, cell, self.known.gap()):
                 if not len(cell.packing.kind):
                     self.packer.fill(cell)
                 continue

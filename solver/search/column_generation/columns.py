@@ -36,8 +36,10 @@ Rows = NDArray[np.int32]
 
 CLOSE = 2e-4
 """A gap between master and bound that is not worth closing, and the reduced cost of a pattern, as a share, that is looked for."""
-TRIES = 16
-POLISH = 8
+MANY = 150
+"""Beyond so many classes, rounds of quick pricing are many and short."""
+TRIES, POLISH = (16, 4), (8, 2)
+"""Contents per kind in a round of quick pricing, and exchanges that improve each, up to `MANY` classes and beyond."""
 FILLS = 12
 PULLS = (0.5, 0.25, 0.0)
 """How far the point to price at is drawn from the duals towards the best one, tried until patterns are found."""
@@ -123,6 +125,8 @@ class Columns:
         self.bound = bound
         self.most = fields.capacity(field)
         self.between = field.host.between()
+        many = int(np.count_nonzero(limits) > MANY)
+        self.tries, self.exchanges = TRIES[many], POLISH[many]
         self.tables = knapsack.tables(field, limits)
         self._believed = (bound, self.centre)
         self._basis: linear.Basis | None = None
@@ -210,7 +214,7 @@ class Columns:
             return new, best
         for table in self.tables:
             table.fill(self.worths(point), limits, rng)
-            added, ratio = self._polished(table.classes, *table.trace(limits, rng, TRIES), point, duals, limits)
+            added, ratio = self._polished(table.classes, *table.trace(limits, rng, self.tries), point, duals, limits)
             new, best = new + added, max(best, ratio)
         return (new, best) if self.tables else self._polished(*self._fill(point, limits, rng), point, duals, limits)
 
@@ -227,7 +231,7 @@ class Columns:
             available=np.minimum(self.most[np.ix_(classes, kind)].T, limits[classes]).astype(np.float64),
             host=fills.shared(self.between.take(classes)),
         )
-        found = fills.polish(bins, found, point[None, classes], POLISH)
+        found = fills.polish(bins, found, point[None, classes], self.exchanges)
         rows = np.zeros((len(found), len(limits)), dtype=np.int32)
         rows[:, classes] = found
         cost = field.cost + self.charge(point)

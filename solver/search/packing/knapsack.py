@@ -24,8 +24,11 @@ GRID = 240
 """Steps of the table along each axis: 0.2 MB, which stays in the cache."""
 COARSE = 10
 """Smaller pods than this many steps are put in by the bundle, so that rounding changes no size by more than 5 %."""
-SMALLER = 6
-"""Kinds of node this many times smaller than the largest get a table of their own where pods must keep apart."""
+SMALLER, TINY = 6, 64
+"""
+Kinds of node so many times smaller than the largest get a table of their own where pods must keep apart, and where not: there
+they are hardly four steps of a table.
+"""
 ROUNDING = (0.25, 0.75)
 """What is added to a size before it is rounded down, at random: what one table overlooks another finds."""
 NEAR = 3
@@ -194,6 +197,6 @@ def tables(field: fields.Field, counts: Ints) -> list[Table]:
     if not len(field.host.crowded()):
         return []
     size = field.room[:, fields.scarcest(field, counts)].max(axis=1, initial=1.0)
-    small = size * SMALLER < size.max(initial=1.0)
-    parts = [np.flatnonzero(small), np.flatnonzero(~small)] if not field.host.empty else [np.arange(len(size))]
+    small = size * (TINY if field.host.empty else SMALLER) < size.max(initial=1.0)
+    parts = [np.flatnonzero(small), np.flatnonzero(~small)]
     return [Table(field, counts, part) for part in parts if len(part)]

@@ -26,6 +26,21 @@ def plain() -> problems.Problem:
     return tiny.problem(classes, [tiny.offer(100, (10, 10)), tiny.offer(205, (21, 20)), tiny.offer(150, (20, 9))])
 
 
+@pytest.mark.parametrize(("size", "priced"), [(range(51, 100), True), (range(1, 20), False)])
+def test_many_classes_are_priced_where_volumes_say_little(size, priced):
+    """
+    Of pods larger than half a node each takes a node, which sums of room do not know: there patterns are looked at however many
+    classes there are; not where volumes say nearly all.
+    """
+    random = np.random.default_rng(0)
+    classes = [tiny.pods(f"c{i}", 2, tuple(map(int, random.choice(size, 2)))) for i in range(200)]
+    problem = tiny.problem(classes, [tiny.offer(100, (100, 100)), tiny.offer(390, (400, 400))])
+
+    found = engine.search(problem, params.Params(clock=never_asked, time_limit=2.0, deterministic=True))
+
+    assert bool(found.columns) == priced
+
+
 @pytest.mark.parametrize("seed", range(40, 70))
 def test_answers_break_no_rule(seed):
     """Whatever blocks there are; the value told is the solution's own."""

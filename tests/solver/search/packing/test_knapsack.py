@@ -6,6 +6,7 @@ import pytest
 from solver.search import field as fields
 from solver.search.column_generation import pricing
 from solver.search.packing import knapsack
+from tests.solver import tiny
 from tests.solver.search import drawn
 
 SEEDS = range(12)
@@ -59,3 +60,23 @@ def test_a_table_that_no_pod_is_worth_anything_to_holds_nothing():
 
     assert len(found) == len(kinds) > 0
     assert not found.size
+
+
+def test_nodes_much_smaller_than_the_largest_are_looked_at_on_a_grid_of_their_own():
+    """In a table with nodes a hundred times as large a small node is two steps wide, and its best pair of pods is not seen."""
+    classes = [tiny.pods(f"c{size}", 9, (size, size)) for size in (17, 19, 23)]
+    problem = tiny.problem(classes, [tiny.offer(1, (40, 40)), tiny.offer(100, (4000, 4000))])
+    field = drawn.field_of(problem)
+    small = int(field.room[:, 0].argmin())
+    worth = field.requests[:, 0].astype(np.float64)
+
+    tables = knapsack.tables(field, problem.counts)
+
+    def best(table):
+        table.fill(worth, problem.counts, np.random.default_rng(0))
+        kinds, found = table.trace(problem.counts, np.random.default_rng(0), 4)
+        return max(found[kinds == small] @ worth[table.classes])
+
+    assert sorted(kind for table in tables for kind in table.kinds.tolist()) == [0, 1]
+    assert best(next(table for table in tables if small in table.kinds)) == 17 + 23
+    assert best(knapsack.Table(field, problem.counts, np.arange(2))) < 17 + 23
