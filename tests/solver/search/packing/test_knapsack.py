@@ -72,10 +72,10 @@ def test_nodes_much_smaller_than_the_largest_are_looked_at_on_a_grid_of_their_ow
 
     tables = knapsack.tables(field, problem.counts)
 
-    def best(table):
+    def best(table: knapsack.Table) -> float:
         table.fill(worth, problem.counts, np.random.default_rng(0))
         kinds, found = table.trace(problem.counts, np.random.default_rng(0), 4)
-        return max(found[kinds == small] @ worth[table.classes])
+        return float((found[kinds == small] @ worth[table.classes]).max())
 
     assert sorted(kind for table in tables for kind in table.kinds.tolist()) == [0, 1]
     assert best(next(table for table in tables if small in table.kinds)) == 17 + 23
