@@ -205,7 +205,7 @@ class _Whole:
         The least cost below what is known, a little above the bound first: the less a plan may cost, the fewer nodes it can have,
         and the sooner there is a proof that there is none. Status, cost found, bound.
         """
-        high = NEVER if self.ceiling is None else self.ceiling - 1
+        high = self._high()
         if low > high:
             return cp_model.INFEASIBLE, None, low
         for share in SLICES if low else ():
@@ -224,7 +224,7 @@ class _Whole:
     ) -> tuple[int, int | None]:
         """A bound on the cost in a range of numbers of nodes, from one model, and the number of nodes that it found best."""
         model = self._model(numbers, self._cells(spreads, part, FEW[0][0], soft=True, dominated=False), part)
-        high = NEVER if self.ceiling is None else self.ceiling - 1
+        high = self._high()
         if low > high:
             return low, None
         clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GLANCE)
@@ -250,7 +250,7 @@ class _Whole:
         """
         if self.simpler is None:
             return low, False
-        high = NEVER if self.ceiling is None else self.ceiling - 1
+        high = self._high()
         if low > high:
             return low, True
         clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * TRY)
@@ -273,7 +273,7 @@ class _Whole:
         model.name(kinds)
         for _ in range(FLEETS_OF_A_CASE if spreads else FLEETS):
             self._hear(numbers)
-            high = NEVER if self.ceiling is None else self.ceiling - 1
+            high = self._high()
             if low > high:
                 return low, True
             clock = dataclasses.replace(self.clock, left=lambda: self.clock.left() * GUESS)
@@ -299,7 +299,7 @@ class _Whole:
         for _ in range(CLASHES):
             if self.clock.stop():
                 return False
-            high = NEVER if self.ceiling is None else self.ceiling - 1
+            high = self._high()
             status, cost, _ = model.cheapest(low, high, clock)
             if not self._takes(model, cost, numbers, part) and status == cp_model.OPTIMAL:
                 if not model.clashes:
@@ -317,6 +317,10 @@ class _Whole:
         room = np.maximum(problem.offer_room, 0).max(axis=0, initial=0) * nodes
         room = room + np.maximum(problem.node_room, 0).sum(axis=0)
         return bool((problem.counts @ problem.requests <= room).all())
+
+    def _high(self) -> int:
+        """The most that a better solution may cost."""
+        return NEVER if self.ceiling is None else self.ceiling - 1
 
     def _hear(self, numbers: tuple[int, ...]) -> None:
         """Nothing dearer than what is known by now is looked for."""
